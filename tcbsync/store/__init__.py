@@ -1,0 +1,1 @@
+"""The manifest: which object in the cloud belongs to which path, durably."""

@@ -1,0 +1,42 @@
+"""Decides whether deletes may go, or wait for a person. Predicates over counts; no disk, no clock, no cloud.
+
+The disasters that this guards against look like honest deletes: a volume that is not mounted leaves an empty
+directory, a build that failed leaves half of one. A wrong hold costs a command; a wrong delete costs the files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """How many deletes may go without asking, at once or within a sliding window. None: any number."""
+
+    max_deletes: int | None = 1000
+    max_delete_percent: float | None = 50.0
+
+
+def hold_reason(guard: Guard, *, deletes: int, recent: int, files: int) -> str | None:
+    """Say why `deletes` must be held, or None where they may go.
+
+    `recent` were let go within the window just past; `files` are those that the mirror still has on disk.
+    """
+    if not deletes:
+        return None
+    if not files:
+        return f"the root holds no files any more; {_objects(deletes)} would be deleted"
+    together = deletes + recent
+    if guard.max_deletes is not None and together > guard.max_deletes:
+        return f"{_objects(together)} would be deleted; the limit is {guard.max_deletes} (guard.max_deletes)"
+    percent = 100 * together / (together + files)
+    if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
+        return (
+            f"{_objects(together)} of {together + files} ({percent:.0f} %) would be deleted; "
+            f"the limit is {guard.max_delete_percent:g} % (guard.max_delete_percent)"
+        )
+    return None
+
+
+def _objects(count: int) -> str:
+    return f"{count} object{'' if count == 1 else 's'}"

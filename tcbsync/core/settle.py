@@ -1,0 +1,83 @@
+"""Decides when a changed path is quiet enough to look at. Pure: the time is an argument (seconds, monotonic).
+
+- A writer that is done (closed, moved in, deleted) is looked at almost at once; the few milliseconds let a file that
+  is written and renamed be seen once, under its final name.
+- A writer that may not be done (created, touched a moment ago) has to leave the path alone for `quiet_seconds`,
+  and for no longer than `patience_seconds` in all.
+- One path is looked at no more often than every `calm_seconds`, however often it is saved.
+- More than `max_paths` waiting paths become one: the root.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tcbsync.core.model import is_beneath
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How long paths wait, in seconds."""
+
+    blink_seconds: float = 0.015
+    calm_seconds: float = 0.25
+    quiet_seconds: float = 2.0
+    patience_seconds: float = 60.0
+
+
+@dataclass(slots=True)
+class _Waiting:
+    first_at: float
+    due_at: float
+    is_quiet: bool
+
+
+class Settle:
+    """The paths that changed and wait to be looked at."""
+
+    def __init__(self, delays: Delays | None = None, *, max_paths: int = 50_000) -> None:
+        self.delays = delays or Delays()
+        self._max_paths = max_paths
+        self._waiting: dict[str, _Waiting] = {}
+        self._looked_at: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def __repr__(self) -> str:
+        return f"<Settle {len(self._waiting)} waiting>"
+
+    def hint(self, path: str, now: float, *, is_quiet: bool) -> None:
+        """Note that something happened at or beneath `path`. `is_quiet`: the writer is done."""
+        waiting = self._waiting.get(path)
+        if waiting is None:
+            if len(self._waiting) >= self._max_paths:
+                self._waiting.clear()
+                path = ""
+            waiting = self._waiting[path] = _Waiting(now, 0.0, is_quiet)
+        waiting.is_quiet = is_quiet
+        if is_quiet:
+            calm_at = self._looked_at.get(path, now - 1e9) + self.delays.calm_seconds
+            waiting.due_at = max(now + self.delays.blink_seconds, calm_at)
+        else:
+            waiting.due_at = now + self.delays.quiet_seconds
+        waiting.due_at = min(waiting.due_at, waiting.first_at + self.delays.patience_seconds)
+
+    def defer(self, path: str, now: float) -> None:
+        """Look at `path` once it had time to become quiet, unless it waits already."""
+        if path not in self._waiting:
+            self.hint(path, now, is_quiet=False)
+
+    def next_at(self) -> float | None:
+        """When the next path is due, or None where nothing waits."""
+        return min((waiting.due_at for waiting in self._waiting.values()), default=None)
+
+    def due(self, now: float) -> list[str]:
+        """Take the paths that are quiet now. None of them lies beneath another."""
+        paths = {path for path, waiting in self._waiting.items() if waiting.due_at <= now}
+        for path in paths:
+            del self._waiting[path]
+        calm_since = now - self.delays.calm_seconds
+        self._looked_at = {path: at for path, at in self._looked_at.items() if at > calm_since}
+        self._looked_at.update(dict.fromkeys(paths, now))
+        return sorted(path for path in paths if not is_beneath(path, paths))

@@ -1,0 +1,120 @@
+"""Opens the manifest's SQLite file: pragmas, schema, migrations. Knows nothing of mirrors or of what rows mean.
+
+WAL with synchronous=FULL: a commit that returned survives a power cut. A file that cannot be opened is never
+replaced or deleted here; the error says what to do.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from tcbsync.core.errors import StateError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_NAME = "manifest.db"
+
+MIGRATIONS = (
+    """
+    CREATE TABLE mirror (
+        id            INTEGER PRIMARY KEY,
+        name          TEXT NOT NULL,
+        env           TEXT NOT NULL,
+        prefix        TEXT NOT NULL,
+        rules         TEXT NOT NULL DEFAULT '',  -- digest of the ignore rules of the last full scan
+        hold          TEXT NOT NULL DEFAULT '',  -- why deletes are held, in words; empty: they are not
+        hold_since    REAL,                      -- unix seconds, as all times here
+        last_scan_at  REAL,                      -- end of the last full scan
+        last_equal_at REAL,                      -- when disk and cloud were last known to be equal
+        UNIQUE (name, env, prefix)
+    );
+    CREATE TABLE file (
+        mirror    INTEGER NOT NULL REFERENCES mirror (id),
+        directory TEXT NOT NULL,                 -- NFC, relative to the root, which is ''
+        name      TEXT NOT NULL,                 -- NFC
+        size      INTEGER NOT NULL,
+        mtime_ns  INTEGER NOT NULL,
+        ctime_ns  INTEGER NOT NULL,
+        inode     INTEGER NOT NULL,
+        state     INTEGER NOT NULL,              -- core.model.State
+        digest    BLOB,                          -- MD5 that the cloud surely holds, else NULL
+        file_id   TEXT,                          -- as the cloud gave it; NULL: nothing was ever sent
+        local     TEXT,                          -- the disk's spelling of the path, where it differs
+        since     REAL NOT NULL DEFAULT 0,       -- when the state was entered
+        attempts  INTEGER NOT NULL DEFAULT 0,
+        due_at    REAL NOT NULL DEFAULT 0,       -- not tried before
+        parked    INTEGER NOT NULL DEFAULT 0,    -- 1: not tried again until someone acts
+        approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a person let this delete go
+        code      TEXT NOT NULL DEFAULT '',      -- of the last failure
+        reason    TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (mirror, directory, name)
+    ) WITHOUT ROWID;
+    CREATE INDEX work ON file (mirror, state, parked, due_at) WHERE state IN (1, 2, 3);
+    CREATE TABLE problem (
+        mirror INTEGER NOT NULL REFERENCES mirror (id),
+        path   BLOB NOT NULL,                    -- as the disk spells it: it may be no valid UTF-8
+        reason TEXT NOT NULL,
+        blocks INTEGER NOT NULL,                 -- 1: could not be judged; 0: looked at, and cannot be mirrored
+        since  REAL NOT NULL,
+        PRIMARY KEY (mirror, path)
+    ) WITHOUT ROWID;
+    """,
+)
+"""One script for each schema version, in order; `user_version` counts those that were applied."""
+
+
+def open_database(path: Path | str) -> sqlite3.Connection:
+    """Open, or create, the manifest for reading and writing, and bring its schema up to date. Raises StateError.
+
+    `:memory:` gives one that is gone when it is closed.
+    """
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open an existing manifest for queries only. Raises StateError."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA cache_size = -16000")
+        _check_version(connection, path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+    return connection
+
+
+def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
+    """Turn SQLite's word into one that says which file, and what to do."""
+    if "full" in str(error) or "readonly" in str(error) or "disk I/O" in str(error):
+        hint = "make room on that disk or make it writable; nothing was lost, and work goes on by itself"
+    else:
+        hint = (
+            "do not delete it: it is the only record of what is in the cloud; restore it from a copy if it is damaged"
+        )
+    return StateError(f"the manifest {path} cannot be used: {error}", hint=hint)
+
+
+def _check_version(connection: sqlite3.Connection, path: Path | str) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StateError(
+            f"the manifest {path} has schema {version}; this version of tcbsync knows up to {len(MIGRATIONS)}",
+            hint="upgrade tcbsync, or go back to the version that wrote it",
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
+    version = _check_version(connection, path)
+    for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
+        connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

@@ -1,0 +1,207 @@
+"""One mirror's rows, as the engine needs them: queries answer from the last commit, commands are durable when done.
+
+The manifest is the only record of what is in the cloud (there is no list call). Queries block, most for microseconds,
+and are called in worker threads. What a person asks is in `report`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from tcbsync.core.model import Record, State, join, split
+
+if TYPE_CHECKING:
+    import asyncio
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    from tcbsync.store.writer import Writer
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_RECORD = "name, size, mtime_ns, ctime_ns, inode, state, digest, file_id IS NOT NULL"
+_NAMES = 200
+"""At most so many names in one query."""
+
+
+class Job(NamedTuple):
+    """A row that wants something done now."""
+
+    path: str
+    local: str
+    size: int
+    digest: bytes | None
+    attempts: int
+    since: float
+    is_approved: bool
+
+
+class DeleteWindow(NamedTuple):
+    """The deletes that are due: how many, and between which times they were noted."""
+
+    unapproved: int
+    approved: int
+    oldest: float
+    newest: float
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorRow:
+    """What is known of the mirror as a whole. Times are unix seconds."""
+
+    rules: str
+    hold: str
+    hold_since: float | None
+    last_scan_at: float | None
+    last_equal_at: float | None
+
+
+class Manifest:
+    """The rows of one mirror, which is known by its name, env and prefix together."""
+
+    def __init__(self, reader: sqlite3.Connection, mirror: int, writer: Writer | None = None) -> None:
+        """Read through `reader`; without a `writer`, that is all there is."""
+        self._reader = reader
+        self._mirror = mirror
+        self._writer = writer
+
+    def close(self) -> None:
+        """Close the connection for queries."""
+        self._reader.close()
+
+    def write(
+        self,
+        command: Callable[Concatenate[sqlite3.Connection, int, Arguments], Result],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> asyncio.Future[Result]:
+        """Carry out one of the commands of `rows`; it is durable when the future is done. Raises StateError."""
+        assert self._writer is not None, "opened for reading only"
+        return self._writer.submit(lambda connection: command(connection, self._mirror, *arguments, **named))
+
+    def records(self, directory: str) -> dict[str, Record]:
+        """Give the rows of one directory by name."""
+        cursor = self._reader.execute(
+            f"SELECT {_RECORD} FROM file WHERE mirror = ? AND directory = ?", (self._mirror, directory)
+        )
+        return {row[0]: Record._make(row[1:]) for row in cursor}
+
+    def records_named(self, directory: str, names: Sequence[str]) -> dict[str, Record]:
+        """Give the rows of some names of one directory."""
+        found: dict[str, Record] = {}
+        for start in range(0, len(names), _NAMES):
+            some = names[start : start + _NAMES]
+            cursor = self._reader.execute(
+                f"SELECT {_RECORD} FROM file WHERE mirror = ? AND directory = ? AND name IN"
+                f" ({','.join('?' * len(some))})",
+                (self._mirror, directory, *some),
+            )
+            found.update((row[0], Record._make(row[1:])) for row in cursor)
+        return found
+
+    def directories(self, scope: str) -> list[str]:
+        """Give every directory at or beneath `scope` that has rows."""
+        lowest, highest = ("", "\U0010ffff") if not scope else (scope + "/", scope + "0")
+        cursor = self._reader.execute(  # one index seek a directory, however many rows it has
+            """
+            WITH RECURSIVE step (directory) AS (
+                SELECT min(directory) FROM file WHERE mirror = :mirror AND directory >= :lowest AND directory < :highest
+                UNION ALL
+                SELECT (SELECT min(directory) FROM file
+                        WHERE mirror = :mirror AND directory > step.directory AND directory < :highest)
+                FROM step WHERE step.directory IS NOT NULL)
+            SELECT directory FROM step WHERE directory IS NOT NULL
+            """,
+            {"mirror": self._mirror, "lowest": lowest, "highest": highest},
+        )
+        directories = [row[0] for row in cursor]
+        if (
+            scope
+            and self._reader.execute(
+                "SELECT 1 FROM file WHERE mirror = ? AND directory = ? LIMIT 1", (self._mirror, scope)
+            ).fetchone()
+        ):
+            directories.append(scope)
+        return directories
+
+    def jobs(self, state: State, now: float, limit: int) -> list[Job]:
+        """Give rows in `state` that are due, in no particular order but stably."""
+        cursor = self._reader.execute(
+            "SELECT directory, name, local, size, digest, attempts, since, approved FROM file"
+            " WHERE mirror = ? AND state = ? AND parked = 0 AND due_at <= ? LIMIT ?",
+            (self._mirror, state, now, limit),
+        )
+        return [
+            Job(join(directory, name), local or join(directory, name), *rest)
+            for directory, name, local, *rest in cursor
+        ]
+
+    def next_due_at(self, now: float) -> float | None:
+        """When the next row that waits for another attempt is due, or None."""
+        due_at: float | None = self._reader.execute(
+            "SELECT min(due_at) FROM file WHERE mirror = ? AND state IN (1, 2) AND parked = 0 AND due_at > ?",
+            (self._mirror, now),
+        ).fetchone()[0]
+        return due_at
+
+    def delete_window(self, now: float) -> DeleteWindow:
+        """Describe the deletes that are due."""
+        return DeleteWindow(
+            *self._reader.execute(
+                "SELECT coalesce(sum(1 - approved), 0), coalesce(sum(approved), 0),"
+                " coalesce(min(since), 0), coalesce(max(since), 0) FROM file"
+                " WHERE mirror = ? AND state = 2 AND parked = 0 AND due_at <= ?",
+                (self._mirror, now),
+            ).fetchone()
+        )
+
+    def oldest_upload(self, now: float) -> float | None:
+        """Since when the longest waiting upload that is due now waits, or None where none is."""
+        since: float | None = self._reader.execute(
+            "SELECT min(since) FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND due_at <= ?",
+            (self._mirror, now),
+        ).fetchone()[0]
+        return since
+
+    def has_upload_of_size(self, size: int) -> bool:
+        """Whether a file of this size still wants to be sent: it may be the same bytes under a new name."""
+        return bool(
+            self._reader.execute(
+                "SELECT 1 FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size = ? LIMIT 1",
+                (self._mirror, size),
+            ).fetchone()
+        )
+
+    def record(self, path: str) -> Record | None:
+        """Give one row."""
+        directory, name = split(path)
+        return self.records_named(directory, [name]).get(name)
+
+    def files(self) -> int:
+        """Count the files that the mirror has on disk, as far as is known: proved ones and those to be sent."""
+        count: int = self._reader.execute(
+            "SELECT count(*) FROM file WHERE mirror = ? AND state IN (0, 1)", (self._mirror,)
+        ).fetchone()[0]
+        return count
+
+    def is_equal(self) -> bool:
+        """Whether no row wants anything and nothing is held, parked or could not be judged."""
+        work = "SELECT 1 FROM file WHERE mirror = :mirror AND state IN (1, 2, 3)"
+        problems = "SELECT 1 FROM problem WHERE mirror = :mirror AND blocks = 1"
+        query = f"SELECT EXISTS ({work}) OR EXISTS ({problems})"
+        return not self._reader.execute(query, {"mirror": self._mirror}).fetchone()[0]
+
+    def has_problems(self) -> bool:
+        """Whether any path is known that could not be judged or mirrored."""
+        query = "SELECT EXISTS (SELECT 1 FROM problem WHERE mirror = ?)"
+        return bool(self._reader.execute(query, (self._mirror,)).fetchone()[0])
+
+    def mirror(self) -> MirrorRow:
+        """Give what is known of the mirror as a whole."""
+        return MirrorRow(
+            *self._reader.execute(
+                "SELECT rules, hold, hold_since, last_scan_at, last_equal_at FROM mirror WHERE id = ?", (self._mirror,)
+            ).fetchone()
+        )

@@ -1,0 +1,103 @@
+"""One thread that writes to the manifest, and commits for all who wait at that moment.
+
+Sixty-four uploads in flight do not wait for one fsync each: what is submitted while a commit runs goes into the next
+one together. Work is carried out in the order in which it was submitted. A future is done when the commit is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tcbsync.store.database import unusable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Result = TypeVar("Result")
+
+GROUP = 1024
+"""At most so many pieces of work in one transaction."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    work: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """The one connection that writes. Belongs to the event loop it was made in."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+        self._loop = asyncio.get_running_loop()
+        self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="manifest-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
+        """Carry out `work` in a transaction; the future is done when that is durable. Raises StateError."""
+        piece = _Piece(work, self._loop.create_future())
+        self._pieces.put(piece)
+        return piece.future
+
+    async def close(self) -> None:
+        """Finish what was submitted, and close the connection."""
+        self._pieces.put(None)
+        await asyncio.to_thread(self._thread.join)
+        self._connection.close()
+
+    def _run(self) -> None:
+        is_open = True
+        while is_open:
+            group: list[_Piece] = []
+            piece = self._pieces.get()
+            while piece is not None:
+                group.append(piece)
+                if len(group) == GROUP or self._pieces.empty():
+                    break
+                piece = self._pieces.get()
+            is_open = piece is not None
+            if group:
+                self._commit(group)
+                self._loop.call_soon_threadsafe(_answer, group)
+
+    def _commit(self, group: list[_Piece]) -> None:
+        try:
+            self._transact(group)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who submitted the work
+            if len(group) == 1:
+                group[0].error = unusable(self._path, error) if isinstance(error, sqlite3.Error) else error
+                return
+            for piece in group:  # one of them spoiled the transaction for all: each on its own
+                self._commit([piece])
+
+    def _transact(self, group: list[_Piece]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for piece in group:
+                piece.result = piece.work(self._connection)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+
+
+def _answer(group: list[_Piece]) -> None:
+    for piece in group:
+        if piece.future.done():
+            continue
+        if piece.error is None:
+            piece.future.set_result(piece.result)
+        else:
+            piece.future.set_exception(piece.error)

@@ -1,0 +1,204 @@
+"""Looks at the disk: one directory at a time, as a value. Follows no symbolic link, opens no file, changes nothing.
+
+What could not be looked at is a Problem, never a hole. Unchanged files cost a `stat` and a tuple.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tcbsync.core.keys import MAX_FILE_BYTES, key_problem, normal
+from tcbsync.core.model import Problem, Skipped, Snapshot, join, split
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Container, Iterable, Iterator
+    from pathlib import Path
+
+    from tcbsync.core.ignore import Rules
+
+INODE_MASK = 2**63 - 1
+"""SQLite's integers are signed; some file systems number beyond that."""
+
+GONE = (FileNotFoundError, NotADirectoryError)
+
+KINDS = {
+    stat.S_IFLNK: "a symbolic link; links are not followed",
+    stat.S_IFIFO: "a FIFO, not a regular file",
+    stat.S_IFSOCK: "a socket, not a regular file",
+    stat.S_IFCHR: "a device, not a regular file",
+    stat.S_IFBLK: "a device, not a regular file",
+}
+
+
+class Place(NamedTuple):
+    """A directory below the root: its path, and the disk's spelling of that."""
+
+    path: str
+    local: str
+
+
+ROOT = Place("", "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A name in a directory. `status` is None for a directory, whose own is not needed."""
+
+    raw: str
+    status: os.stat_result | None
+    error: OSError | None = None
+
+
+def fingerprint_of(status: os.stat_result) -> tuple[int, int, int, int]:
+    """Give what a Fingerprint holds."""
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & INODE_MASK)
+
+
+class Disk:
+    """A mirror's root, and the rules that say which of its files should be mirrored."""
+
+    def __init__(self, root: Path, prefix: str, rules: Rules) -> None:
+        self.root = root
+        self.rules = rules
+        self._root = os.fspath(root)
+        self._prefix = prefix
+
+    def identity(self) -> tuple[int, int]:
+        """Give the root's device and inode. Raises OSError where there is no directory that can be looked at."""
+        status = self.root.stat()
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(20, "not a directory", self._root)
+        return (status.st_dev, status.st_ino)
+
+    def surely_absent(self, local: str) -> bool:
+        """Whether the disk says that no file is there. "Could not look" is no."""
+        try:
+            status = os.lstat(self._at(self.lift(local)))
+        except GONE:
+            try:
+                self.identity()  # of the file, not of the root above it
+            except OSError:
+                return False
+            return True
+        except OSError:
+            return False
+        return not stat.S_ISREG(status.st_mode)
+
+    def lift(self, local: str) -> str:
+        """Give the topmost part of `local` that is no plain directory; what is beneath it is decided there."""
+        position = local.find("/")
+        while position > 0:
+            above = local[:position]
+            try:
+                if not stat.S_ISDIR(os.lstat(self._at(above)).st_mode):
+                    return above
+            except OSError:
+                return above
+            position = local.find("/", position + 1)
+        return local
+
+    def is_ignored(self, local: str) -> bool:
+        """Whether a path, of whatever kind, is ignored or lies beneath something that is."""
+        path = normal(local)
+        if self.rules.ignores_below(path) or self.rules.ignores(path):
+            return True
+        return self.rules.ignores(path, is_directory=True) and (self.root / local).is_dir()
+
+    def snapshot(
+        self, place: Place, *, names: Collection[str] | None = None, accepted: Container[str] = ()
+    ) -> tuple[Snapshot, list[Place]]:
+        """Look at a directory, or at some `names` in it; give what was seen, and the directories in it.
+
+        `accepted` are names that the rules were asked about before and that may be mirrored. A directory that is not
+        there is an empty one; one that cannot be listed is a Problem.
+        """
+        snapshot = Snapshot(place.path, place.local)
+        directories: list[Place] = []
+        renamed: defaultdict[str, list[_Entry]] = defaultdict(list)
+        for entry in self._entries(snapshot, names):
+            name = entry.raw if entry.raw.isascii() else normal(entry.raw)
+            if name == entry.raw:
+                self._sort(snapshot, directories, name, entry, accepted)
+            else:
+                renamed[name].append(entry)
+        for name, entries in renamed.items():
+            is_taken = name in snapshot.files or any(split(directory.path)[1] == name for directory in directories)
+            if is_taken or len(entries) > 1:
+                self._report_twins(snapshot, directories, name)
+            else:
+                snapshot.spellings[name] = entries[0].raw
+                self._sort(snapshot, directories, name, entries[0], accepted)
+        return snapshot, directories
+
+    def _at(self, local: str) -> str:
+        return f"{self._root}/{local}" if local else self._root
+
+    def _entries(self, snapshot: Snapshot, names: Collection[str] | None) -> Iterable[_Entry]:
+        if names is not None and all(map(str.isascii, names)):
+            return self._named(snapshot.local, names)
+        wanted = None if names is None else {normal(name) for name in names}
+        entries = self._listed(snapshot)
+        return entries if wanted is None else [entry for entry in entries if normal(entry.raw) in wanted]
+
+    def _named(self, local: str, names: Iterable[str]) -> Iterator[_Entry]:
+        for name in names:
+            try:
+                status = os.lstat(self._at(join(local, name)))
+            except GONE:
+                continue
+            except OSError as error:
+                yield _Entry(name, None, error)
+            else:
+                yield _Entry(name, None if stat.S_ISDIR(status.st_mode) else status)
+
+    def _listed(self, snapshot: Snapshot) -> Iterator[_Entry]:
+        try:
+            with os.scandir(self._at(snapshot.local)) as entries:
+                for entry in entries:
+                    try:
+                        is_directory = entry.is_dir(follow_symlinks=False)
+                        yield _Entry(entry.name, None if is_directory else entry.stat(follow_symlinks=False))
+                    except GONE:
+                        continue
+                    except OSError as error:
+                        yield _Entry(entry.name, None, error)
+        except GONE:
+            return
+        except OSError as error:
+            snapshot.problems.append(Problem(snapshot.directory, f"cannot be listed: {error.strerror}"))
+
+    def _sort(
+        self, snapshot: Snapshot, directories: list[Place], name: str, entry: _Entry, accepted: Container[str]
+    ) -> None:
+        """Put an entry where it belongs: among the files, the directories, what is skipped, or nowhere."""
+        path = join(snapshot.directory, name)
+        if entry.error is not None:
+            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.error.strerror}"))
+        elif entry.status is None:
+            if not self.rules.ignores(path, is_directory=True):
+                directories.append(Place(path, join(snapshot.local, entry.raw)))
+        elif name in accepted or not self.rules.ignores(path):
+            self._sort_file(snapshot, name, entry.status, is_accepted=name in accepted)
+
+    def _sort_file(self, snapshot: Snapshot, name: str, status: os.stat_result, *, is_accepted: bool) -> None:
+        path = join(snapshot.directory, name)
+        if not stat.S_ISREG(status.st_mode):
+            snapshot.skipped.append(Skipped(path, KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")))
+        elif not is_accepted and (reason := key_problem(self._prefix + path)):
+            snapshot.skipped.append(Skipped(path, reason))
+        elif status.st_size > MAX_FILE_BYTES:
+            snapshot.problems.append(Problem(path, "larger than 5 GB, which the cloud does not take"))
+        else:
+            snapshot.files[name] = fingerprint_of(status)
+
+    def _report_twins(self, snapshot: Snapshot, directories: list[Place], name: str) -> None:
+        path = join(snapshot.directory, name)
+        snapshot.files.pop(name, None)
+        directories[:] = [directory for directory in directories if directory.path != path]
+        snapshot.problems.append(
+            Problem(path, "two names on disk differ only in Unicode normalisation and meet in one key; rename one")
+        )

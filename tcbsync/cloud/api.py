@@ -43,7 +43,10 @@ class Body:
     size: int
     chunks: AsyncIterable[bytes] = field(repr=False)
     form: Mapping[str, str] = field(default_factory=dict)
-    """Further form fields, such as Cache-Control. Content-Type is filled in from the key where absent."""
+    """Further form fields, such as Cache-Control. Content-Type is filled in from the key where absent.
+
+    A field with an empty text is left out, Content-Type too.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One item of batchdownloadfile: `url` is empty and `is_absent` true where the cloud holds nothing."""
+    """One item of batchdownloadfile: `url` is empty and `is_absent` true where the cloud holds nothing.
+
+    `url` is percent-encoded, ready for a request. It may hold a signature that lets anyone read the file.
+    """
 
     file_id: str
     url: str

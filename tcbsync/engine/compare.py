@@ -1,0 +1,139 @@
+"""Compares a scope: what the disk holds there, what the manifest says, and the plan that makes them agree.
+
+The full scan, the rescan, an overflow and a single saved file all come through here, with a larger or smaller scope.
+Blocks, in slices; writes nothing.
+
+Rule: deletes come last, and only if the root is still the directory that it was at the beginning.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from tcbsync.core.ignore import DEFAULTS, IGNORE_FILE, Rules
+from tcbsync.core.keys import normal
+from tcbsync.core.model import Plan, Problem, Snapshot, is_beneath, join, split
+from tcbsync.core.plan import reconcile
+from tcbsync.local.scan import ROOT, Disk, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from tcbsync.store.manifest import Manifest
+
+SLICE_DECISIONS = 1000
+SLICE_FILES = 20_000
+"""A slice ends after so many decisions, or so many files that were looked at: about a tenth of a second."""
+
+
+class Comparison:
+    """One comparison of disk and manifest. Iterate over `slices`; `covered` is complete afterwards."""
+
+    def __init__(self, disk: Disk, manifest: Manifest, *, deletes: bool = True) -> None:
+        self._disk = disk
+        self._manifest = manifest
+        self._deletes = deletes
+        self._trusts_rows = manifest.mirror().rules == disk.rules.digest
+        self._visited: set[str] = set()
+        self._troubled: set[str] = set()
+        self._plan = Plan()
+        self._last = Plan()
+        self.covered: list[str] = []
+        """The paths at and beneath which everything was looked at."""
+
+    def slices(self, scopes: Sequence[str]) -> Iterator[Plan]:
+        """Look at everything at and beneath `scopes`, as the disk spells them; give the plan piece by piece."""
+        try:
+            identity = self._disk.identity()
+        except OSError as error:
+            yield Plan(problems=[root_problem(self._disk, error)])
+            return
+        groups = self._groups(scopes)
+        if groups is None:
+            yield from self._walk([ROOT])
+            self._bury(self._manifest.directories(""))
+            self.covered = [""]
+        else:
+            for place, names in groups.items():
+                yield from self._look_at(place, names)
+        yield self._plan
+        try:
+            if self._disk.identity() == identity:
+                yield self._last
+        except OSError as error:
+            yield Plan(problems=[root_problem(self._disk, error)])
+
+    def _groups(self, scopes: Sequence[str]) -> dict[Place, set[str]] | None:
+        """Sort scopes by the directory they are in; None where one of them is the root."""
+        groups: defaultdict[Place, set[str]] = defaultdict(set)
+        for scope in scopes:
+            if not scope:
+                return None
+            directory, name = split(self._disk.lift(scope))
+            groups[Place(normal(directory), directory)].add(name)
+        return groups
+
+    def _look_at(self, place: Place, names: Collection[str]) -> Iterator[Plan]:
+        names = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
+        paths = [join(place.path, normal(name)) for name in names]
+        rows = self._manifest.records_named(place.path, [split(path)[1] for path in paths])
+        snapshot, directories = self._disk.snapshot(
+            place, names=names, accepted=rows.keys() if self._trusts_rows else ()
+        )
+        self._note(reconcile(snapshot, rows, deletes=self._deletes))
+        yield from self._walk(directories)
+        for path in paths:
+            self._bury(self._manifest.directories(path))
+        self.covered += paths
+
+    def _walk(self, waiting: list[Place]) -> Iterator[Plan]:
+        files = 0
+        while waiting:
+            place = waiting.pop()
+            self._visited.add(place.path)
+            rows = self._manifest.records(place.path)
+            snapshot, directories = self._disk.snapshot(place, accepted=rows.keys() if self._trusts_rows else ())
+            self._note(reconcile(snapshot, rows, deletes=self._deletes))
+            waiting += directories
+            files += len(snapshot.files)
+            if len(self._plan.uploads) + len(self._plan.touches) >= SLICE_DECISIONS or files >= SLICE_FILES:
+                yield self._plan
+                self._plan = Plan()
+                files = 0
+
+    def _bury(self, directories: list[str]) -> None:
+        """Decide about rows of directories that were not met: they are gone, or beneath what could not be seen."""
+        for directory in directories:
+            if directory not in self._visited and directory not in self._troubled:
+                if is_beneath(directory, self._troubled):
+                    continue
+                empty = Snapshot(directory, directory)
+                self._note(reconcile(empty, self._manifest.records(directory), deletes=self._deletes))
+
+    def _note(self, plan: Plan) -> None:
+        self._plan.uploads += plan.uploads
+        self._plan.touches += plan.touches
+        self._plan.unchanged += plan.unchanged
+        self._last.deletes += plan.deletes
+        self._last.keeps += plan.keeps
+        self._last.problems += plan.problems
+        self._last.skipped += plan.skipped
+        self._troubled.update(problem.path for problem in plan.problems)
+
+
+def root_problem(disk: Disk, error: OSError) -> Problem:
+    """Say why the root could not be looked at. It covers everything."""
+    if isinstance(error, FileNotFoundError):
+        return Problem("", f"root {disk.root} is missing; is the volume mounted? Nothing is deleted")
+    return Problem("", f"root {disk.root} cannot be looked at: {error.strerror}. Nothing is deleted")
+
+
+def read_rules(root: Path, configured: Sequence[str]) -> Rules:
+    """Put the ignore rules together; the root's own file is read anew. Raises OSError where it cannot be."""
+    try:
+        own = (root / IGNORE_FILE).read_text("utf-8", "surrogateescape").splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        own = []
+    return Rules(DEFAULTS, configured, own)

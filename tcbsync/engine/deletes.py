@@ -1,0 +1,159 @@
+"""Deletes objects whose files are gone, in batches, after a grace, under the guard, and never before the uploads.
+
+Rule: at the moment a delete is sent, the disk has just said once more that the file is not there, and the manifest has
+durably noted that the object is not sure any more. The row goes when the cloud has confirmed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tcbsync.cloud.api import BATCH
+from tcbsync.core.batch import batches, release_at
+from tcbsync.core.errors import CloudError, Refused, StateError
+from tcbsync.core.model import State
+from tcbsync.core.safety import hold_reason
+from tcbsync.engine.pace import LATER_SECONDS, excuses, later
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tcbsync.cloud.api import Deletion
+    from tcbsync.core.safety import Guard
+    from tcbsync.engine.parts import Parts
+    from tcbsync.local.scan import Disk
+    from tcbsync.store.manifest import Job
+
+log = logging.getLogger(__name__)
+
+ROUND = 1000
+"""At most so many deletes are taken up at once."""
+WINDOW_SECONDS = 600.0
+"""Deletes of the last ten minutes count together against the guard."""
+UNSURE_SECONDS = 60.0
+"""A file that cannot be seen to be gone is looked at again after this."""
+PARK_ATTEMPTS = 8
+"""A delete that was refused so often waits for a person."""
+
+
+class Deletes:
+    """Deletes the objects of one mirror."""
+
+    def __init__(self, parts: Parts, *, guard: Guard, grace_seconds: float) -> None:
+        self._parts = parts
+        self._host = parts.host
+        self._target = parts.target
+        self._manifest = parts.manifest
+        self._pace = parts.pace
+        self._busy = parts.busy
+        self._guard = guard
+        self._grace_seconds = grace_seconds
+        self._released: deque[tuple[float, int]] = deque()
+
+    async def round(self, disk: Disk) -> float | None:
+        """Do what is due. Gives the seconds until it is worth to come again, or None where no delete waits."""
+        now = self._host.now()
+        window = await self._host.offload(self._manifest.delete_window, now)
+        if not window.unapproved + window.approved:
+            return None
+        wait = release_at(window.oldest, window.newest, self._grace_seconds) - now
+        if wait > 0 and not window.approved:
+            return min(wait, self._grace_seconds)
+        if await self._must_hold(window.unapproved, now) and not window.approved:
+            return None
+        jobs = await self._due(now)
+        if not jobs:
+            return 0.5
+        jobs = await self._surely_gone(disk, jobs)
+        results = await asyncio.gather(*(self._delete(batch) for batch in batches(jobs, BATCH)))
+        return 0.0 if any(results) else 1.0
+
+    async def _must_hold(self, unapproved: int, now: float) -> bool:
+        """Hold what no person approved where the guard says so; else let it go, and remember how many."""
+        while self._released and self._released[0][0] < now - WINDOW_SECONDS:
+            self._released.popleft()
+        recent = sum(count for _, count in self._released)
+        files = await self._host.offload(self._manifest.files)
+        reason = hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
+        if reason is None:
+            return False
+        log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
+        await self._manifest.write(rows.hold, reason, now)
+        return True
+
+    async def _due(self, now: float) -> list[Job]:
+        """Take the deletes that may go now: no upload that was planned before them may still be under way."""
+        is_full = self._pace.stores.get(self._target.env)
+        upload_since = await self._host.offload(self._manifest.oldest_upload, now)
+        if is_full is not None and is_full.state == "full":
+            upload_since = None  # uploads wait for room, and deletes make it
+        jobs = await self._host.offload(self._manifest.jobs, State.DELETE, now, ROUND + len(self._busy))
+
+        def free() -> list[Job]:
+            return [job for job in jobs if not self._manifest.has_upload_of_size(job.size)]
+
+        return [
+            job
+            for job in await self._host.offload(free)
+            if job.path not in self._busy and (upload_since is None or job.since < upload_since)
+        ]
+
+    async def _surely_gone(self, disk: Disk, jobs: list[Job]) -> list[Job]:
+        """Look at the disk once more. A path that is alive again is looked at as if it had just changed."""
+
+        def check() -> list[bool]:
+            return [disk.surely_absent(job.local) for job in jobs]
+
+        gone = await self._host.offload(check)
+        for job, is_gone in zip(jobs, gone, strict=True):
+            if not is_gone:
+                reason = "the file is there again, or cannot be looked at"
+                due_at = self._host.now() + UNSURE_SECONDS
+                await self._manifest.write(rows.fail, job.path, "present", reason, due_at)
+                self._parts.look_again(job.local)
+        return [job for job, is_gone in zip(jobs, gone, strict=True) if is_gone and job.path not in self._busy]
+
+    async def _delete(self, jobs: Sequence[Job]) -> bool:
+        """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
+        async with self._pace.delete_slots:
+            with self._busy.holding(job.path for job in jobs):
+                try:
+                    return await self._call(jobs)
+                except CloudError as error:
+                    if not excuses(error, self._pace, self._target.env):
+                        await self._fail(jobs, error.code, str(error), is_final=isinstance(error, Refused))
+                except StateError as error:
+                    self._pace.stalled(error)
+        return False
+
+    async def _call(self, jobs: Sequence[Job]) -> bool:
+        ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
+        if not ready:
+            return True
+        paths = {file_id: path for path, file_id in ready.items()}
+        async with self._pace.passage(self._target.env, uploads=False):
+            deletions = await self._parts.cloud.delete(self._target.env, list(paths))
+        gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
+        await self._manifest.write(rows.remove, gone)
+        self._parts.tally.deletes += len(gone)
+        unapproved = sum(1 for job in jobs if not job.is_approved and job.path in ready)
+        self._released.append((self._host.now(), unapproved))
+        await self._note_refused(jobs, paths, [deletion for deletion in deletions if not deletion.is_gone])
+        return bool(gone)
+
+    async def _note_refused(self, jobs: Sequence[Job], paths: dict[str, str], refused: list[Deletion]) -> None:
+        by_path = {job.path: job for job in jobs}
+        for deletion in refused:
+            job = by_path[paths[deletion.file_id]]
+            await self._fail([job], "delete", deletion.error, is_final=job.attempts >= PARK_ATTEMPTS)
+
+    async def _fail(self, jobs: Sequence[Job], code: str, reason: str, *, is_final: bool) -> None:
+        self._parts.tally.failures += len(jobs)
+        for job in jobs:
+            due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
+            await self._manifest.write(rows.fail, job.path, code, reason, due_at)
+        log.warning("%d objects could not be deleted: %s", len(jobs), reason, extra={"code": code})

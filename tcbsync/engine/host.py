@@ -1,0 +1,30 @@
+"""What the engine needs of the process it runs in: the wall clock, and threads for work that blocks.
+
+Both come in as arguments, so that the whole engine also runs on a virtual clock without a single thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Host:
+    """The real one."""
+
+    def now(self) -> float:
+        """Give the wall clock, in unix seconds. It may jump."""
+        return time.time()
+
+    async def offload(
+        self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
+    ) -> Result:
+        """Carry out blocking `work` in a worker thread."""
+        return await asyncio.to_thread(work, *arguments, **named)

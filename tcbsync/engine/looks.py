@@ -1,0 +1,151 @@
+"""Looks at what may have changed, and writes down what that wants. The only one who does.
+
+Rule: a path that an operation is under way for is that operation's alone; it is looked at again when that is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tcbsync.core.model import Plan, Problem, Skipped
+from tcbsync.engine.compare import Comparison, read_rules
+from tcbsync.local.scan import Disk
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tcbsync.core.model import Upload
+    from tcbsync.core.settle import Settle
+    from tcbsync.engine.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sight:
+    """What a look found: how many files are as they should be, and how many decisions there were about others."""
+
+    unchanged: int = 0
+    uploads: int = 0
+    touches: int = 0
+    deletes: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+    @property
+    def files(self) -> int:
+        """How many files were seen."""
+        return self.unchanged + self.uploads + self.touches
+
+    @property
+    def changes(self) -> int:
+        """How many paths were not as the manifest said."""
+        return self.uploads + self.touches + self.deletes
+
+    def add(self, plan: Plan) -> None:
+        """Count one slice."""
+        self.unchanged += plan.unchanged
+        self.uploads += len(plan.uploads)
+        self.touches += len(plan.touches)
+        self.deletes += len(plan.deletes) + len(plan.keeps)
+        self.problems += plan.problems
+        self.skipped += plan.skipped
+
+
+class Looks:
+    """Looks at the disk of one mirror. `on_want` is called when rows were written that want something."""
+
+    def __init__(
+        self, parts: Parts, settle: Settle, on_want: Callable[[], None], *, ignore: Sequence[str], deletes: bool
+    ) -> None:
+        self._parts = parts
+        self._settle = settle
+        self._on_want = on_want
+        self._ignore = ignore
+        self._deletes = deletes
+        self.disk: Disk | None = None
+        """The root under the rules of the last look at the whole tree."""
+        self.root_problem = ""
+        self.has_scanned = False
+        self.is_scanning = False
+        self.sight = Sight()
+        """What the newest look at the whole tree found, so far if it is still under way."""
+
+    async def look(self, scopes: Sequence[str], *, defers: bool = False) -> Sight:
+        """Look at `scopes`, as the disk spells them, and write down what they want. Raises StateError.
+
+        `defers`: a file that was touched a moment ago, and that nobody said was closed, is given time to settle.
+        """
+        sight = Sight()
+        is_full = "" in scopes
+        if is_full:
+            self.sight, self.is_scanning = sight, True
+        try:
+            await self._look(scopes, sight, is_full=is_full, defers=defers)
+        finally:
+            self.is_scanning = False
+        self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
+        return sight
+
+    async def _look(self, scopes: Sequence[str], sight: Sight, *, is_full: bool, defers: bool) -> None:
+        host, manifest = self._parts.host, self._parts.manifest
+        try:
+            disk = await self._open(anew=is_full)
+        except OSError as error:
+            sight.problems.append(Problem("", f"the ignore rules cannot be read: {error}. Nothing is changed"))
+            return
+        comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes)
+        slices = comparison.slices(scopes)
+        while (plan := await host.offload(next, slices, None)) is not None:
+            if defers:
+                self._defer(plan, set(scopes))
+            sight.add(plan)
+            await self._expect(plan)
+        now = host.now()
+        found = Plan(problems=sight.problems, skipped=sight.skipped)
+        if found.problems or found.skipped or is_full or await host.offload(manifest.has_problems):
+            await manifest.write(rows.note_problems, comparison.covered, found, now)
+        if is_full and comparison.covered:
+            await manifest.write(rows.scanned, disk.rules.digest, now)
+            self.has_scanned = True
+
+    async def _open(self, *, anew: bool) -> Disk:
+        if self.disk is None or anew:
+            target = self._parts.target
+            rules = await self._parts.host.offload(read_rules, target.root, self._ignore)
+            self.disk = Disk(target.root, target.prefix, rules)
+        return self.disk
+
+    def _defer(self, plan: Plan, closed: set[str]) -> None:
+        """Take files out of `plan` that may still be written."""
+        young_ns = (self._parts.host.now() - self._settle.delays.quiet_seconds) * 1e9
+        now = asyncio.get_running_loop().time()
+        ready: list[Upload] = []
+        for upload in plan.uploads:
+            if upload.found.local in closed or upload.found.fingerprint.mtime_ns < young_ns:
+                ready.append(upload)
+            else:
+                self._settle.defer(upload.found.local, now)
+        plan.uploads = ready
+
+    async def _expect(self, plan: Plan) -> None:
+        busy = self._parts.busy
+        if len(busy):
+            plan.uploads = [upload for upload in plan.uploads if not busy.claims(upload.found.path)]
+            plan.touches = [touch for touch in plan.touches if not busy.claims(touch.found.path)]
+            plan.deletes = [delete for delete in plan.deletes if not busy.claims(delete.path)]
+            plan.keeps = [keep for keep in plan.keeps if not busy.claims(keep.path)]
+        if plan:
+            await self._parts.manifest.write(rows.expect, plan, self._parts.host.now())
+            self._on_want()
+
+    def _note_root(self, reason: str) -> None:
+        if reason and reason != self.root_problem:
+            log.warning("%s", reason)
+        elif self.root_problem and not reason:
+            log.info("root %s is back", self._parts.target.root)
+        self.root_problem = reason

@@ -1,0 +1,248 @@
+"""One folder's control loop: something changed, it is quiet, look at it, write down what it wants, do that.
+
+The three loops share nothing but the manifest: looking writes rows, uploading and deleting take them. Throw away
+everything in memory at any moment, look at the whole tree, and the cloud ends the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tcbsync.core.errors import StateError
+from tcbsync.core.ignore import IGNORE_FILE
+from tcbsync.core.model import State
+from tcbsync.core.safety import Guard
+from tcbsync.core.settle import Delays, Settle
+from tcbsync.engine.deletes import Deletes
+from tcbsync.engine.looks import Looks
+from tcbsync.engine.uploads import Uploads
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tcbsync.engine.parts import Parts
+    from tcbsync.store.manifest import Job
+
+log = logging.getLogger(__name__)
+
+AHEAD = 256
+"""At most so many uploads are taken from the manifest at once."""
+IDLE_SECONDS = 30.0
+"""Every loop looks at the manifest at least so often, whatever anybody told it."""
+LANDING_SECONDS = 5.0
+"""What is in flight gets so long to finish when the mirror stops."""
+OUTAGE_SECONDS = 20.0
+PAUSE_SECONDS = 120.0
+"""A single pass waits so long for a service that is out of reach, and for one that asked for a pause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a mirror behaves. Times in seconds."""
+
+    ignore: Sequence[str] = ()
+    deletes: bool = True
+    guard: Guard = field(default_factory=Guard)
+    grace_seconds: float = 3.0
+    rescan_seconds: float = 3600.0
+    blind_rescan_seconds: float = 60.0
+    delays: Delays = field(default_factory=Delays)
+
+
+class Mirror:
+    """Keeps the cloud equal to one root."""
+
+    def __init__(self, name: str, parts: Parts, settle: Settle, habits: Habits) -> None:
+        self.name = name
+        self.parts = parts
+        self.settle = settle
+        self.looks = Looks(parts, settle, self.nudge, ignore=habits.ignore, deletes=habits.deletes)
+        self.blind: tuple[str, ...] = ()
+        """Paths that no events come from: they are rescanned on a short timer."""
+        self.drift = 0
+        """How many changes rescans found that no event had told of."""
+        self._uploads = Uploads(parts)
+        self._deletes = Deletes(parts, guard=habits.guard, grace_seconds=habits.grace_seconds)
+        self._habits = habits
+        self._hinted = asyncio.Event()
+        self._wanted = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._is_equal = False
+
+    def __repr__(self) -> str:
+        return f"<Mirror {self.name}: {self.settle}, {self.parts.busy}>"
+
+    def hint(self, paths: Iterable[tuple[str, bool]]) -> None:
+        """Note that something happened at these (path as the disk spells it, whether the writer is done)."""
+        now = asyncio.get_running_loop().time()
+        for path, is_quiet in paths:
+            self.settle.hint("" if path == IGNORE_FILE else path, now, is_quiet=is_quiet)
+        self._hinted.set()
+
+    def nudge(self) -> None:
+        """Say that rows were written which want something."""
+        self._wanted.set()
+        self._gone.set()
+
+    async def is_in_sync(self) -> bool:
+        """Whether disk and cloud are known to be equal: nothing waits, nothing failed, nothing is held."""
+        is_still = not (self.looks.is_scanning or len(self.settle) or len(self.parts.busy) or self.looks.root_problem)
+        return is_still and self.looks.has_scanned and await self.parts.host.offload(self.parts.manifest.is_equal)
+
+    async def run(self) -> None:
+        """Live until cancelled; what is in flight then gets a few seconds to land."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_looking(), name=f"{self.name}: look")
+                tasks.create_task(self._keep_uploading(), name=f"{self.name}: upload")
+                tasks.create_task(self._keep_deleting(), name=f"{self.name}: delete")
+        finally:
+            await self._land()
+
+    async def once(self) -> None:
+        """Look at the whole tree and do what is due now. What must wait for another attempt is left waiting."""
+        uploading = asyncio.create_task(self._keep_uploading(), name=f"{self.name}: upload")
+        try:
+            changed = [""]
+            while changed:
+                await self.looks.look(changed)
+                while await self._is_due(State.UPLOAD) and not (uploading.done() or self._gives_up()):
+                    await asyncio.wait([uploading], timeout=0.01)
+                changed = self.settle.due(float("inf"))
+        finally:
+            uploading.cancel()
+            await self._land()
+            with contextlib.suppress(asyncio.CancelledError):
+                await uploading
+        while await self._is_due(State.DELETE) and not self._gives_up(uploads=False):
+            wait = await self._delete()
+            if wait is None:
+                break
+            await asyncio.sleep(min(wait, 0.5))
+        await self._note_equal()
+
+    def _gives_up(self, *, uploads: bool = True) -> bool:
+        """Whether a single pass should end, because the service cannot be used for a while."""
+        gate = self.parts.pace.closed(self.parts.target.env, uploads=uploads)
+        if gate is None:
+            return False
+        now = self.parts.host.now()
+        if gate.state == "offline":
+            return now - gate.since > OUTAGE_SECONDS
+        return gate.state != "paused" or gate.until - now > PAUSE_SECONDS
+
+    async def _is_due(self, state: State) -> bool:
+        return bool(await self._due(state, len(self.parts.busy) + 1)) or len(self.parts.busy) > 0
+
+    async def _due(self, state: State, limit: int) -> list[Job]:
+        jobs = await self.parts.host.offload(self.parts.manifest.jobs, state, self.parts.host.now(), limit)
+        return [job for job in jobs if job.path not in self.parts.busy]
+
+    # -- the three loops ----------------------------------------------------------------------------------------------
+
+    async def _keep_looking(self) -> None:
+        clock = asyncio.get_running_loop().time
+        rescan_at = blind_at = clock()
+        while True:
+            self._hinted.clear()
+            now = clock()
+            scopes = self.settle.due(now)
+            if is_rescan := now >= rescan_at:
+                scopes = [""]
+            elif now >= blind_at:
+                scopes += [""] if self.looks.root_problem else self.blind
+            if now >= blind_at:
+                blind_at = now + self._habits.blind_rescan_seconds
+            if is_rescan or "" in scopes:
+                rescan_at = now + self._habits.rescan_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
+            if scopes:
+                await self._look(scopes, is_rescan=is_rescan and self.looks.has_scanned)
+            next_at = min(rescan_at, blind_at, self.settle.next_at() or rescan_at)
+            await _wait(self._hinted, next_at - clock())
+
+    async def _look(self, scopes: Sequence[str], *, is_rescan: bool) -> None:
+        try:
+            sight = await self.looks.look(scopes, defers=True)
+        except StateError as error:
+            self.parts.pace.stalled(error)
+            await asyncio.sleep(1.0)
+            self.hint((scope, False) for scope in scopes)
+            return
+        if is_rescan and sight.changes:
+            self.drift += sight.changes
+            log.warning("%s: the rescan found %d changes that no event had told of", self.name, sight.changes)
+        self._wanted.set()
+
+    async def _keep_uploading(self) -> None:
+        while True:
+            self._wanted.clear()
+            jobs = await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD)
+            if not jobs:
+                await self._note_equal()
+                await _wait(self._wanted, await self._next_attempt())
+            for job in jobs:
+                await self.parts.pace.clear(self.parts.target.env)
+                await self.parts.pace.upload_slots.acquire()
+                flight = asyncio.create_task(self._upload(job), name=f"{self.name}: upload {job.path}")
+                self._flights.add(flight)
+                flight.add_done_callback(self._flights.discard)
+
+    async def _upload(self, job: Job) -> None:
+        try:
+            if job.path not in self.parts.busy:
+                with self.parts.busy.holding([job.path]):
+                    await self._uploads.upload(job)
+        finally:
+            self.parts.pace.upload_slots.release()
+            self._wanted.set()
+
+    async def _land(self) -> None:
+        """Give what is in flight a few seconds, then abandon it: its row says that it is not done."""
+        if self._flights:
+            await asyncio.wait(self._flights, timeout=LANDING_SECONDS)
+        for flight in self._flights:
+            flight.cancel()
+        await asyncio.gather(*self._flights, return_exceptions=True)
+
+    async def _keep_deleting(self) -> None:
+        while True:
+            self._gone.clear()
+            wait = await self._delete()
+            if wait is None:
+                await self._note_equal()
+            await _wait(self._gone, IDLE_SECONDS if wait is None else wait)
+
+    async def _delete(self) -> float | None:
+        """Do one round of deletes, unless the root cannot be seen. See `Deletes.round`."""
+        if self.looks.root_problem or self.looks.disk is None:
+            return None
+        try:
+            return await self._deletes.round(self.looks.disk)
+        except StateError as error:
+            self.parts.pace.stalled(error)
+            return IDLE_SECONDS
+
+    async def _next_attempt(self) -> float:
+        now = self.parts.host.now()
+        due_at = await self.parts.host.offload(self.parts.manifest.next_due_at, now)
+        return IDLE_SECONDS if due_at is None else min(IDLE_SECONDS, due_at - now + 0.01)
+
+    async def _note_equal(self) -> None:
+        """Write down when disk and cloud have become equal."""
+        was_equal, self._is_equal = self._is_equal, await self.is_in_sync()
+        if self._is_equal and not was_equal:
+            with contextlib.suppress(StateError):  # a full disk is told of where it stops the work
+                await self.parts.manifest.write(rows.equal, self.parts.host.now())
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait until the event is set, or for so long."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), max(0.0, seconds))

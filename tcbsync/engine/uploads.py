@@ -1,0 +1,162 @@
+"""Sends files, one attempt after the other, until the cloud's own answer proves that it holds them.
+
+The order of an attempt is the promise: read the file as one state, ask for a link, write the row, send, compare the
+ETag with the MD5 of what was sent, write the proof. Cut it off anywhere and the row still says what is left to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from tcbsync.cloud.api import Body
+from tcbsync.core.errors import (
+    CloudError,
+    FileChanged,
+    FileVanished,
+    LocalError,
+    NoAnswer,
+    Refused,
+    StateError,
+    TcbsyncError,
+)
+from tcbsync.core.model import Found
+from tcbsync.engine.pace import LATER_SECONDS, excuses, later
+from tcbsync.local.digest import CHUNK, OpenFile, unsettled_seconds
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tcbsync.engine.parts import Parts
+    from tcbsync.store.manifest import Job
+
+log = logging.getLogger(__name__)
+
+SMALL = CHUNK
+"""Files up to this size are read once: the bytes that are hashed are the bytes that are sent."""
+GROWING_SECONDS = (2, 5, 15, 60, 300)
+"""When a file that changed while it was read is tried again."""
+
+
+class Uploads:
+    """Sends the files of one mirror."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._host = parts.host
+        self._target = parts.target
+        self._manifest = parts.manifest
+        self._pace = parts.pace
+
+    async def upload(self, job: Job) -> None:
+        """Make the cloud hold the file that is at `job.local` now. The manifest says how it went; nothing is raised."""
+        try:
+            await self._parts.retry(lambda: self._attempt(job))
+        except FileVanished:
+            self._parts.look_again(job.local)
+        except FileChanged as error:
+            await self._fail(job, "changing", error, later(GROWING_SECONDS, job.attempts))
+        except LocalError as error:
+            await self._fail(job, "unreadable", error, later(LATER_SECONDS, job.attempts))
+        except Refused as error:
+            await self._fail(job, error.code, error, None)
+        except CloudError as error:
+            if not excuses(error, self._pace, self._target.env):
+                await self._fail(job, error.code, error, later(LATER_SECONDS, job.attempts))
+        except StateError as error:
+            self._pace.stalled(error)
+        except Exception as error:
+            log.exception("%s: a defect of this program", job.path)
+            await self._fail(job, "internal", TcbsyncError(repr(error)), later(LATER_SECONDS, job.attempts))
+
+    async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
+        self._parts.tally.failures += 1
+        due_at = None if seconds is None else self._host.now() + seconds
+        log.warning("%s: %s", job.path, error, extra={"code": code})
+        try:
+            await self._manifest.write(rows.fail, job.path, code, str(error), due_at)
+        except StateError as stalled:
+            self._pace.stalled(stalled)
+
+    async def _attempt(self, job: Job) -> None:
+        await self._pace.clear(self._target.env)
+        file = await self._host.offload(OpenFile, self._target.root, job.path, job.local)
+        try:
+            if wait := unsettled_seconds(file.fingerprint):
+                await asyncio.sleep(wait)
+            if file.fingerprint.size <= SMALL:
+                await self._attempt_small(job, file)
+            else:
+                await self._attempt_large(job, file)
+        finally:
+            file.close()
+
+    async def _attempt_small(self, job: Job, file: OpenFile) -> None:
+        data, found = await self._host.offload(_read_whole, file)
+        if found.digest == job.digest:
+            await self._touch(found)
+            return
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield data
+
+        await self._send(found, chunks, lambda: found)
+
+    async def _attempt_large(self, job: Job, file: OpenFile) -> None:
+        if job.digest is not None and file.fingerprint.size == job.size:
+            found = await self._host.offload(_read_through, file)
+            if found.digest == job.digest:
+                await self._touch(found)
+                return
+            file.rewind()
+        sent: list[Found] = []
+
+        async def chunks() -> AsyncIterator[bytes]:
+            left = file.fingerprint.size
+            while left:
+                data = await self._host.offload(file.read, min(CHUNK, left))
+                left -= len(data)
+                if not data:
+                    raise FileChanged(f"{job.path} became shorter while it was sent")
+                if not left:  # the last bytes leave only if all of them were one state
+                    sent.append(await self._host.offload(file.finish))
+                yield data
+
+        await self._send(Found(job.path, file.fingerprint, job.local), chunks, lambda: sent[0])
+
+    async def _touch(self, found: Found) -> None:
+        await self._manifest.write(rows.prove, found, self._host.now())
+        self._parts.tally.touches += 1
+
+    async def _send(self, found: Found, chunks: Callable[[], AsyncIterator[bytes]], sent: Callable[[], Found]) -> None:
+        env, key = self._target.env, self._target.prefix + found.path
+        async with self._pace.passage(env):
+            link = await self._parts.cloud.link(env, key)
+            await self._manifest.write(rows.sending, found, link.file_id, self._host.now())
+            receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks(), self._target.form))
+            proof = sent()
+            assert proof.digest is not None, "a file that was read has a digest"
+            if receipt.md5 is None:
+                log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", found.path)
+            elif receipt.md5 != proof.digest.hex():
+                raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
+        await self._manifest.write(rows.prove, proof, self._host.now())
+        self._parts.tally.uploads += 1
+        self._parts.tally.upload_bytes += found.fingerprint.size
+
+
+def _read_whole(file: OpenFile) -> tuple[bytes, Found]:
+    data = file.read(SMALL + 1)
+    while len(data) < file.fingerprint.size and (more := file.read()):
+        data += more
+    if len(data) != file.fingerprint.size:
+        raise FileChanged("the file changed its size while it was read")
+    return data, file.finish()
+
+
+def _read_through(file: OpenFile) -> Found:
+    while file.read():
+        pass
+    return file.finish()

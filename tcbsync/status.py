@@ -1,0 +1,131 @@
+"""The read-only view: what each mirror and the service are doing, in the words of the contract. Changes nothing.
+
+A mirror's `state` is the first of these that is true: starting, scanning (its first look at the whole tree), held
+(deletes wait for a person, or the root cannot be seen), offline, paused, syncing, in_sync. Without a daemon: stopped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from tcbsync.store.database import FILE_NAME, open_reader
+from tcbsync.store.report import Counts, Report, find_mirror
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tcbsync.engine.mirror import Mirror
+    from tcbsync.engine.pace import Pace
+
+PAUSED = ("paused", "blocked", "full")
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorStatus:
+    """One mirror, as `status --json` gives it. Times are ISO 8601 in UTC, or null."""
+
+    name: str
+    state: str
+    files: int = 0
+    pending_uploads: int = 0
+    pending_deletes: int = 0
+    failed: int = 0
+    held_deletes: int = 0
+    watch_mode: str = "none"
+    last_scan_at: str | None = None
+    last_proved_at: str | None = None
+    kept: int = 0
+    problems: int = 0
+    drift: int = 0
+    watch_reason: str = ""
+    reason: str = ""
+    """Why the state is not in_sync, in plain words, where something stands in the way."""
+
+
+def iso(seconds: float | None) -> str | None:
+    """Write unix seconds as ISO 8601 in UTC."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def open_report(state_dir: Path, name: str, env: str, prefix: str) -> Report | None:
+    """Open one mirror's rows for reading; None where nothing was written yet. Raises StateError."""
+    path = state_dir / FILE_NAME
+    if not path.exists():
+        return None
+    reader = open_reader(path)
+    number = find_mirror(reader, name, env, prefix)
+    return None if number is None else Report(reader, number)
+
+
+def stopped_status(name: str, report: Report | None) -> MirrorStatus:
+    """Describe a mirror that no process looks after now."""
+    if report is None:
+        return MirrorStatus(name, "stopped", reason="never ran")
+    return _describe(name, "stopped", report)
+
+
+def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
+    """Describe a mirror of this process. Blocks on queries; call it in a worker thread."""
+    state, reason = _state(mirror, report)
+    return _describe(
+        mirror.name,
+        state,
+        report,
+        watch_mode=watch_mode,
+        watch_reason=watch_reason,
+        drift=mirror.drift,
+        reason=reason,
+    )
+
+
+def service_status(pace: Pace) -> dict[str, str | None]:
+    """Describe the service as this process sees it."""
+    closed = [gate for gate in (pace.service, *pace.envs.values(), *pace.stores.values()) if gate.state != "ok"]
+    gate = closed[0] if closed else None
+    return {
+        "state": gate.state if gate else "ok",
+        "paused_until": iso(gate.until) if gate else None,
+        "last_error": str(gate.error) if gate else pace.last_error or None,
+    }
+
+
+def as_json(mirrors: list[MirrorStatus], service: dict[str, str | None]) -> dict[str, Any]:
+    """Put the status together as the contract has it."""
+    return {"mirrors": [asdict(mirror) for mirror in mirrors], "service": service}
+
+
+def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
+    looks, counts = mirror.looks, report.counts()
+    gate = mirror.parts.pace.closed(mirror.parts.target.env)
+    is_working = counts.pending_uploads or counts.pending_deletes or len(mirror.settle) or len(mirror.parts.busy)
+    told = (
+        (bool(looks.root_problem), "held", looks.root_problem),
+        (not looks.has_scanned, "scanning" if looks.is_scanning else "starting", ""),
+        (counts.held_deletes > 0, "held", report.hold()),
+        (gate is not None, "paused" if gate and gate.state in PAUSED else "offline", str(gate.error) if gate else ""),
+        (bool(is_working), "syncing", ""),
+        (counts.failed > 0, "syncing", "some files could not be mirrored; `tcbsync failed` lists them"),
+        (report.blocking_problems() > 0, "syncing", "some paths cannot be looked at; `tcbsync failed` lists them"),
+    )
+    return next(((state, reason) for is_true, state, reason in told if is_true), ("in_sync", ""))
+
+
+def _describe(name: str, state: str, report: Report, **more: Any) -> MirrorStatus:
+    counts: Counts = report.counts()
+    last_scan_at, last_equal_at = report.times()
+    return MirrorStatus(
+        name=name,
+        state=state,
+        files=counts.files,
+        pending_uploads=counts.pending_uploads,
+        pending_deletes=counts.pending_deletes,
+        failed=counts.failed,
+        held_deletes=counts.held_deletes,
+        kept=counts.kept,
+        problems=report.blocking_problems(),
+        last_scan_at=iso(last_scan_at),
+        last_proved_at=iso(last_equal_at),
+        **more,
+    )

@@ -1,0 +1,7 @@
+"""`python -m tcbsync`."""
+
+import sys
+
+from tcbsync.cli.main import main
+
+sys.exit(main())

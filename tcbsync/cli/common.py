@@ -1,0 +1,70 @@
+"""What verbs share: how one is declared, the configuration, the mirrors that it speaks of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tcbsync import status
+from tcbsync.cli.output import warn
+from tcbsync.config.load import find_config, load, warnings
+from tcbsync.daemon.assemble import chosen
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from tcbsync.config.schema import Config, MirrorConfig
+    from tcbsync.store.report import Report
+
+Verbs = Any
+"""What argparse calls a sub-parsers action; its class is private."""
+
+
+class Reported(NamedTuple):
+    """A mirror of the configuration, and its rows if there are any yet."""
+
+    config: MirrorConfig
+    report: Report | None
+
+
+def declare(
+    verbs: Verbs, name: str, run: Callable[[argparse.Namespace], Any], text: str, *, needs_config: bool = True
+) -> argparse.ArgumentParser:
+    """Declare a verb; the first sentence of `text` is its line in the list of verbs."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name, help=text.split(". ", maxsplit=1)[0].rstrip("."), description=text
+    )
+    if needs_config:
+        verb.add_argument("-c", "--config", type=Path, metavar="CONFIG", help="the configuration file")
+    verb.add_argument("-v", "--verbose", action="store_true", help="log every step, to standard error")
+    verb.set_defaults(run=run, logs=False)
+    return verb
+
+
+def takes_json(verb: argparse.ArgumentParser) -> None:
+    """Let a verb report as JSON."""
+    verb.add_argument("--json", action="store_true", help="report as JSON")
+
+
+def takes_mirror(verb: argparse.ArgumentParser) -> None:
+    """Let a verb speak of one mirror only; it may be given more than once."""
+    verb.add_argument("--mirror", action="append", default=[], metavar="NAME", help="only this mirror (repeatable)")
+
+
+def load_config(options: argparse.Namespace) -> Config:
+    """Load the configuration that the options name, and warn of what should be mended. Raises ConfigError."""
+    path = find_config(options.config)
+    config = load(path)
+    for warning in warnings(config, path):
+        warn(f"tcbsync: warning: {warning}")
+    return config
+
+
+def reported(options: argparse.Namespace, config: Config) -> list[Reported]:
+    """Give the mirrors that the options name, or all, with their rows for reading. Raises ConfigError, StateError."""
+    names = getattr(options, "mirror", [])
+    return [
+        Reported(mirror, status.open_report(config.state_dir, mirror.name, mirror.env, mirror.prefix))
+        for mirror in chosen(config, names)
+    ]

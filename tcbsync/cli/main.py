@@ -1,0 +1,83 @@
+"""The command line: finds the verb, runs it, and turns every error into a sentence and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from tcbsync import __version__
+from tcbsync.cli import act, ask, check, exits, plan, stand_in, verify, work
+from tcbsync.cli.output import warn
+from tcbsync.core.errors import TcbsyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DESCRIPTION = """\
+Mirrors local asset folders to WeChat CloudBase storage, one way, and keeps them equal.
+
+first steps:
+  tcbsync demo                  see it work, with nothing to set up
+  tcbsync check -c CONFIG       is the configuration right, and does the service let us in?
+  tcbsync plan -c CONFIG        what would be uploaded and deleted?
+  tcbsync run -c CONFIG         mirror, and go on mirroring
+"""
+
+EPILOG = """\
+CONFIG is, where -c does not name one: $TCBSYNC_CONFIG, ./config.yaml, /etc/tcbsync/config.yaml.
+
+exit codes: 0 done; 1 failed; 2 usage; 3 done, but some files could not be mirrored; 4 deletes are held;
+75 the service could not be reached, try later; 78 the configuration is wrong.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Describe every verb."""
+    top = argparse.ArgumentParser(
+        prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
+    verbs = top.add_subparsers(metavar="VERB", required=True)
+    for room in (work, plan, ask, act, check, verify, stand_in):
+        room.add_verbs(verbs)
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb. Gives the exit code."""
+    options = parser().parse_args(arguments)
+    _log(options)
+    try:
+        outcome = options.run(options)
+        code: int = asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # who read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FAILED
+    except (TcbsyncError, BaseExceptionGroup) as error:
+        first = _first(error)
+        if not isinstance(first, TcbsyncError):
+            raise
+        warn(f"tcbsync: {first}")
+        return exits.code_of(first)
+    return code
+
+
+def _first(error: BaseException) -> BaseException:
+    """Give the first error of a group, however deep, that is one of ours; else the first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    leaves = [_first(inner) for inner in error.exceptions]
+    return next((leaf for leaf in leaves if isinstance(leaf, TcbsyncError)), leaves[0])
+
+
+def _log(options: argparse.Namespace) -> None:
+    level = logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING
+    under_journal = "JOURNAL_STREAM" in os.environ
+    form = "%(levelname)s %(message)s" if under_journal else "%(asctime)s %(levelname)-7s %(message)s"
+    logging.basicConfig(level=level, format=form, datefmt="%Y-%m-%d %H:%M:%S", stream=sys.stderr)

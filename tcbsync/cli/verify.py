@@ -1,0 +1,147 @@
+"""`verify`: asks the cloud whether it holds every proved file, with its size and MD5. The manifest is not believed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tcbsync import control
+from tcbsync.cli import exits
+from tcbsync.cli.common import Verbs, declare, load_config, reported, takes_json, takes_mirror
+from tcbsync.cli.output import as_json, plural, printable, say
+from tcbsync.cloud.api import BATCH
+from tcbsync.cloud.retry import Retry, RetryingCloud
+from tcbsync.core.errors import CloudError
+from tcbsync.daemon import once
+from tcbsync.daemon.assemble import connect
+from tcbsync.store import rows
+from tcbsync.store.lock import holder
+from tcbsync.store.store import Store
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from tcbsync.cli.common import Reported
+    from tcbsync.cloud.api import Cloud, Download
+    from tcbsync.config.schema import Config, MirrorConfig
+    from tcbsync.store.report import Proved
+
+HEADS = 16
+"""So many objects are asked for at once."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the cloud said. `wrong` are (path, reason) that `--repair` uploads again; `unsure` could not be told."""
+
+    good: int = 0
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+    unsure: list[tuple[str, str]] = field(default_factory=list)
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verb of this room."""
+    verify = declare(
+        verbs,
+        "verify",
+        _verify,
+        "Ask the cloud whether every mirrored file is there. With its size and MD5; --repair uploads again what is"
+        " not. A CDN may be stale for a while after an overwrite, and is then reported too.",
+    )
+    verify.add_argument("--repair", action="store_true", help="upload again what is missing or different")
+    takes_mirror(verify)
+    takes_json(verify)
+
+
+async def _verify(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    found: dict[str, Findings] = {}
+    cloud = RetryingCloud(connect(config), Retry(config.service.attempts))
+    try:
+        for mirror in reported(options, config):
+            found[mirror.config.name] = await _compare(cloud, mirror)
+    finally:
+        await cloud.close()
+    if options.json:
+        as_json([_described(name, findings) for name, findings in found.items()])
+    else:
+        for name, findings in found.items():
+            say(*(f"{printable(path)}: {reason}" for path, reason in findings.wrong + findings.unsure))
+            wrong, unsure = len(findings.wrong), len(findings.unsure)
+            say(f"{name}: {plural(findings.good, 'file')} as they should be, {wrong} not, {unsure} could not be asked")
+    is_whole = not any(findings.wrong or findings.unsure for findings in found.values())
+    if options.repair and any(findings.wrong for findings in found.values()):
+        return await _repair(config, {name: [path for path, _ in each.wrong] for name, each in found.items()})
+    return exits.DONE if is_whole else exits.INCOMPLETE
+
+
+def _described(name: str, findings: Findings) -> dict[str, object]:
+    return {
+        "mirror": name,
+        "good": findings.good,
+        "wrong": [{"path": path, "reason": reason} for path, reason in findings.wrong],
+        "unsure": [{"path": path, "reason": reason} for path, reason in findings.unsure],
+    }
+
+
+async def _compare(cloud: Cloud, mirror: Reported) -> Findings:
+    findings = Findings()
+    slots = asyncio.Semaphore(HEADS)
+    after = ""
+    while mirror.report and (proved := mirror.report.proved(after, BATCH)):
+        after = proved[-1].path
+        downloads = await cloud.downloads(mirror.config.env, [each.file_id for each in proved])
+
+        async def one(file: Proved, download: Download) -> None:
+            async with slots:
+                await _compare_one(cloud, file, download, findings)
+
+        await asyncio.gather(*(one(*pair) for pair in zip(proved, downloads, strict=True)))
+    return findings
+
+
+async def _compare_one(cloud: Cloud, file: Proved, download: Download, findings: Findings) -> None:
+    if download.is_absent:
+        findings.wrong.append((file.path, "the cloud does not have it"))
+        return
+    if download.error:
+        findings.unsure.append((file.path, download.error))
+        return
+    try:
+        head = await cloud.head(download.url)
+    except CloudError as error:
+        findings.unsure.append((file.path, str(error)))
+        return
+    if head is None:
+        findings.wrong.append((file.path, "the download host does not have it"))
+    elif head.size is not None and head.size != file.size:
+        findings.wrong.append((file.path, f"the cloud has {head.size} bytes, the file has {file.size}"))
+    elif head.md5 is not None and head.md5 != file.digest.hex():
+        findings.wrong.append((file.path, "the cloud has other bytes"))
+    else:
+        findings.good += 1
+
+
+async def _repair(config: Config, wrong: dict[str, list[str]]) -> int:
+    if holder(config.state_dir):
+        for name, paths in wrong.items():
+            await control.ask(config.state_dir, "distrust", mirror=name, paths=paths)
+        say("the running daemon uploads them again")
+        return exits.DONE
+    await _distrust(config, [mirror for mirror in config.mirrors if mirror.name in wrong], wrong)
+    outcomes = await once.sync(config, list(wrong), lambda _assembly: None)
+    say(*(f"{outcome.name}: {plural(outcome.done.uploads, 'file')} uploaded again" for outcome in outcomes))
+    is_whole = not any(outcome.counts.failed or outcome.counts.pending_uploads for outcome in outcomes)
+    return exits.DONE if is_whole else exits.INCOMPLETE
+
+
+async def _distrust(config: Config, mirrors: Sequence[MirrorConfig], wrong: dict[str, list[str]]) -> None:
+    store = Store(config.state_dir, "verify")
+    try:
+        for mirror in mirrors:
+            manifest = await store.manifest(mirror.name, mirror.env, mirror.prefix)
+            await manifest.write(rows.distrust, wrong[mirror.name])
+    finally:
+        await store.close()

@@ -1,0 +1,128 @@
+"""`run` and `sync`: the verbs that mirror."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from tcbsync.cli import exits
+from tcbsync.cli.common import Verbs, declare, load_config, takes_json, takes_mirror
+from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
+from tcbsync.daemon import once
+from tcbsync.daemon.run import run as run_daemon
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tcbsync.daemon.assemble import Assembly
+    from tcbsync.daemon.once import Outcome
+
+
+def add_verbs(verbs: Verbs) -> None:
+    """Declare the verbs of this room."""
+    run = declare(
+        verbs,
+        "run",
+        _run,
+        "Mirror, and go on mirroring, in the foreground. Stays up when a root is missing or the service is out of"
+        " reach, says so and recovers by itself. SIGTERM or SIGINT ends it; a second one ends it at once.",
+    )
+    run.set_defaults(logs=True)
+    sync = declare(
+        verbs,
+        "sync",
+        _sync,
+        "Mirror once, then exit. Uploads what is new or changed, deletes what is gone, and says what could not be"
+        " done. A second run with nothing changed does not call the service at all.",
+    )
+    takes_mirror(sync)
+    takes_json(sync)
+
+
+async def _run(options: argparse.Namespace) -> int:
+    await run_daemon(load_config(options))
+    return exits.DONE
+
+
+async def _sync(options: argparse.Namespace) -> int:
+    config = load_config(options)
+    started = time.monotonic()
+    if sys.stderr.isatty() and not options.json:
+        from tcbsync.cli.progress import Bars  # noqa: PLC0415 - rich takes a while to import
+
+        with Bars() as bars:
+            outcomes = await once.sync(config, options.mirror, bars.show)
+    else:
+        outcomes = await once.sync(config, options.mirror, _nothing)
+    took = time.monotonic() - started
+    if options.json:
+        as_json({"seconds": round(took, 3), "mirrors": [_described(outcome) for outcome in outcomes]})
+    else:
+        for outcome in outcomes:
+            _summarise(outcome, took)
+    return max((exit_code(outcome) for outcome in outcomes), key=URGENCY.index)
+
+
+URGENCY = [exits.DONE, exits.INCOMPLETE, exits.HELD, exits.FAILED, exits.UNREACHABLE, exits.CONFIG]
+"""Of several mirrors' exit codes, the one furthest to the right is the process's."""
+
+
+def exit_code(outcome: Outcome) -> int:
+    """Give the exit code that one mirror's outcome stands for."""
+    counts = outcome.counts
+    told = (
+        (outcome.is_wrong_credentials, exits.CONFIG),
+        (outcome.service_state == "blocked", exits.FAILED),
+        (outcome.service_state in ("offline", "paused"), exits.UNREACHABLE),
+        (bool(outcome.root_problem or counts.held_deletes), exits.HELD),
+        (bool(counts.failed or counts.pending_uploads or counts.pending_deletes or outcome.problems), exits.INCOMPLETE),
+    )
+    return next((code for is_true, code in told if is_true), exits.DONE)
+
+
+def _described(outcome: Outcome) -> dict[str, Any]:
+    done, counts = outcome.done, outcome.counts
+    return {
+        "name": outcome.name,
+        "files": counts.files,
+        "uploaded": done.uploads,
+        "uploaded_bytes": done.upload_bytes,
+        "touched": done.touches,
+        "deleted": done.deletes,
+        "pending_uploads": counts.pending_uploads,
+        "pending_deletes": counts.pending_deletes,
+        "failed": counts.failed,
+        "held_deletes": counts.held_deletes,
+        "problems": outcome.problems,
+        "hold": outcome.root_problem or outcome.hold,
+        "service": {"state": outcome.service_state, "last_error": outcome.service_error or None},
+    }
+
+
+def _summarise(outcome: Outcome, took: float) -> None:
+    done, counts = outcome.done, outcome.counts
+    is_equal = exit_code(outcome) == exits.DONE
+    if done.uploads or done.deletes or done.touches or not is_equal:
+        rate = f" at {done.uploads / took:,.0f} a second" if done.uploads > 100 else ""
+        uploaded = f"{plural(done.uploads, 'file')} uploaded ({size(done.upload_bytes)}){rate}"
+        parts = [uploaded, f"{done.deletes:,} deleted", f"{counts.files:,} in the cloud", seconds(took)]
+    else:
+        parts = ["nothing to do", f"{plural(counts.files, 'file')} in the cloud", seconds(took)]
+    say(f"{outcome.name}: {', '.join(parts)}")
+    if outcome.root_problem:
+        warn(f"{outcome.name}: held: {outcome.root_problem}")
+    if counts.held_deletes:
+        what = plural(counts.held_deletes, "delete")
+        warn(f"{outcome.name}: {what} held: {outcome.hold}; see `tcbsync held`, then `tcbsync approve {outcome.name}`")
+    if not outcome.root_problem and (counts.failed or outcome.problems):
+        what = plural(counts.failed + outcome.problems, "file")
+        warn(f"{outcome.name}: {what} could not be mirrored; `tcbsync failed` says which, and why")
+    if outcome.service_error:
+        waiting = counts.pending_uploads + counts.pending_deletes
+        warn(f"{outcome.name}: the service is {outcome.service_state}, {plural(waiting, 'file')} left to do")
+        warn(f"{outcome.name}: {outcome.service_error}")
+
+
+def _nothing(_assembly: Assembly) -> None:
+    """Show nothing: this is no terminal."""

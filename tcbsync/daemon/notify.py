@@ -1,0 +1,26 @@
+"""Tells systemd how the service is: READY, STATUS, WATCHDOG, STOPPING (sd_notify(3)). Silent without systemd."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+
+
+def notify(**values: str) -> None:
+    """Send `KEY=value` lines to the socket that systemd named, if it did."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    message = "\n".join(f"{key}={value}" for key, value in values.items())
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
+        contextlib.suppress(OSError),
+    ):
+        channel.sendto(message.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
+
+
+def watchdog_seconds() -> float | None:
+    """How often systemd wants to hear of us, halved; None where it does not."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    return int(microseconds) / 2e6 if microseconds.isdecimal() else None

@@ -1,0 +1,163 @@
+"""The daemon: mirrors that run, watchers that see, a socket that answers, signals that end it.
+
+It starts and stays up when a root is missing or the service cannot be reached, says so, and recovers by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tcbsync import control, status
+from tcbsync.core.errors import CloudError, ConfigError, Misconfigured
+from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
+from tcbsync.daemon.notify import notify, watchdog_seconds
+from tcbsync.daemon.watching import Watching
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tcbsync.config.schema import Config
+    from tcbsync.daemon.assemble import Assembly
+    from tcbsync.engine.mirror import Mirror
+    from tcbsync.store.report import Report
+
+log = logging.getLogger(__name__)
+
+PULSE_SECONDS = 1.0
+
+
+async def run(config: Config) -> None:
+    """Run until SIGTERM or SIGINT. Raises ConfigError, StateError."""
+    async with assembled(config, "run", grace=True) as assembly, contextlib.AsyncExitStack() as stack:
+        stopping = _stop_on_signals()
+        daemon = Daemon(config, assembly)
+        for watching in daemon.watchings:
+            await stack.enter_async_context(watching.open())
+        await stack.enter_async_context(control.serve(config.state_dir, daemon.handlers()))
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(mirror.run(), name=mirror.name) for mirror in assembly.mirrors]
+            running.append(tasks.create_task(daemon.keep_telling(), name="pulse"))
+            running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
+            notify(READY="1", STATUS="watching, first scan")
+            log.info(
+                "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
+            )
+            await stopping.wait()
+            notify(STOPPING="1", STATUS="stopping")
+            log.info("stopping: what is in flight gets a few seconds")
+            for task in running:
+                task.cancel()
+    log.info("stopped")
+
+
+def _stop_on_signals() -> asyncio.Event:
+    """Give an event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stopping = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    return stopping
+
+
+class Daemon:
+    """What the running process can say and do for the command line and for systemd."""
+
+    def __init__(self, config: Config, assembly: Assembly) -> None:
+        self._config = config
+        self._assembly = assembly
+        self.watchings = [Watching(mirror) for mirror in assembly.mirrors]
+        self._reports = {mirror.name: self._report(mirror) for mirror in assembly.mirrors}
+
+    def _report(self, mirror: Mirror) -> Report:
+        target = mirror.parts.target
+        report = status.open_report(self._config.state_dir, mirror.name, target.env, target.prefix)
+        assert report is not None, "the store registers a mirror before it is assembled"
+        return report
+
+    async def sign_in(self) -> None:
+        """Ask for a token once: a wrong secret should end the start. Raises ConfigError."""
+        try:
+            await self._assembly.cloud.sign_in()
+        except Misconfigured as error:
+            if error.code in WRONG_CREDENTIALS:
+                raise ConfigError(str(error)) from None
+            self._assembly.pace.failed("", error)
+        except CloudError as error:
+            log.warning("%s", error)
+
+    async def keep_telling(self) -> None:
+        """Tell systemd how things are, for as long as every watcher lives."""
+        interval = min(PULSE_SECONDS, watchdog_seconds() or PULSE_SECONDS)
+        said = ""
+        while True:
+            await asyncio.sleep(interval)
+            for watching in self.watchings:
+                watching.check()
+            if all(watching.is_alive for watching in self.watchings):
+                notify(WATCHDOG="1")
+            states = "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+            if states != said:
+                log.info("%s", states)
+                notify(STATUS=states)
+                said = states
+
+    async def _mirrors(self) -> list[status.MirrorStatus]:
+        def look() -> list[status.MirrorStatus]:
+            return [
+                status.live_status(
+                    watching.mirror,
+                    self._reports[watching.mirror.name],
+                    watching.state.mode.value,
+                    watching.state.reason,
+                )
+                for watching in self.watchings
+            ]
+
+        return await asyncio.to_thread(look)
+
+    def handlers(self) -> dict[str, Any]:
+        """Give what the control socket answers, by verb."""
+        return {
+            "status": self._status,
+            "retry": partial(self._write, rows.retry),
+            "approve": partial(self._write, rows.approve),
+            "distrust": self._distrust,
+        }
+
+    async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
+        return status.as_json(await self._mirrors(), status.service_status(self._assembly.pace))
+
+    def _named(self, values: Mapping[str, Any]) -> list[Mirror]:
+        name = values.get("mirror", "")
+        mirrors = [mirror for mirror in self._assembly.mirrors if name in ("", mirror.name)]
+        if not mirrors:
+            raise ConfigError(f"there is no mirror {name}")
+        return mirrors
+
+    async def _write(self, command: Callable[..., int], values: Mapping[str, Any]) -> dict[str, int]:
+        """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
+        counts = {}
+        for mirror in self._named(values):
+            counts[mirror.name] = await mirror.parts.manifest.write(command)
+            mirror.hint([("", True)])
+            mirror.nudge()
+        return counts
+
+    async def _distrust(self, values: Mapping[str, Any]) -> dict[str, int]:
+        (mirror,) = self._named(values)
+        count = await mirror.parts.manifest.write(rows.distrust, values["paths"])
+        mirror.nudge()
+        return {mirror.name: count}

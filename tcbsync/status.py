@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tcbsync.store.database import FILE_NAME, open_reader
+from tcbsync.store.database import FILE_NAME
+from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Counts, Report, find_mirror
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from tcbsync.core.errors import CloudError
 from tcbsync.daemon.assemble import connect
 from tcbsync.engine.compare import read_rules
 from tcbsync.local.scan import ROOT, Disk
-from tcbsync.store.database import FILE_NAME, open_reader
+from tcbsync.store.database import FILE_NAME
 from tcbsync.store.lock import holder
+from tcbsync.store.reader import open_reader
 from tcbsync.store.report import leftovers
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from tcbsync.daemon.assemble import chosen
 from tcbsync.engine.compare import Comparison, read_rules
 from tcbsync.local.digest import OpenFile
 from tcbsync.local.scan import Disk
-from tcbsync.store.database import FILE_NAME, open_database, open_reader
+from tcbsync.store.database import FILE_NAME, open_database
 from tcbsync.store.manifest import Manifest
+from tcbsync.store.reader import Reader, open_reader
 from tcbsync.store.report import find_mirror
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _manifest(state_dir: Path, config: MirrorConfig) -> Manifest:
             return Manifest(reader, number)
     empty = open_database(":memory:")
     empty.execute("INSERT INTO mirror (id, name, env, prefix) VALUES (1, '', '', '')")
-    return Manifest(empty, 1)
+    return Manifest(Reader(empty), 1)
 
 
 def _read(root: Path, upload: Upload, manifest: Manifest) -> Upload | Touch | None:

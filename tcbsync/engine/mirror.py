@@ -73,7 +73,7 @@ class Mirror:
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()
         self._gone = asyncio.Event()
-        self._flights: set[asyncio.Task[None]] = set()
+        self._flights: dict[asyncio.Task[None], str] = {}
         self._is_equal = False
 
     def __repr__(self) -> str:
@@ -142,8 +142,10 @@ class Mirror:
         return bool(await self._due(state, len(self.parts.busy) + 1)) or len(self.parts.busy) > 0
 
     async def _due(self, state: State, limit: int) -> list[Job]:
+        # What is in flight may land while the manifest is read: the answer may be older than the landing.
+        flying = set(self._flights.values())
         jobs = await self.parts.host.offload(self.parts.manifest.jobs, state, self.parts.host.now(), limit)
-        return [job for job in jobs if job.path not in self.parts.busy]
+        return [job for job in jobs if job.path not in flying and job.path not in self.parts.busy]
 
     # -- the three loops ----------------------------------------------------------------------------------------------
 
@@ -191,17 +193,18 @@ class Mirror:
                 await self.parts.pace.clear(self.parts.target.env)
                 await self.parts.pace.upload_slots.acquire()
                 flight = asyncio.create_task(self._upload(job), name=f"{self.name}: upload {job.path}")
-                self._flights.add(flight)
-                flight.add_done_callback(self._flights.discard)
+                self._flights[flight] = job.path
+                flight.add_done_callback(self._landed)
 
     async def _upload(self, job: Job) -> None:
-        try:
-            if job.path not in self.parts.busy:
-                with self.parts.busy.holding([job.path]):
-                    await self._uploads.upload(job)
-        finally:
-            self.parts.pace.upload_slots.release()
-            self._wanted.set()
+        if job.path not in self.parts.busy:
+            with self.parts.busy.holding([job.path]):
+                await self._uploads.upload(job)
+
+    def _landed(self, flight: asyncio.Task[None]) -> None:
+        del self._flights[flight]
+        self.parts.pace.upload_slots.release()
+        self._wanted.set()
 
     async def _land(self) -> None:
         """Give what is in flight a few seconds, then abandon it: its row says that it is not done."""

@@ -81,18 +81,6 @@ def open_database(path: Path | str) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
-    """Open an existing manifest for queries only. Raises StateError."""
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA cache_size = -16000")
-        _check_version(connection, path)
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
-    return connection
-
-
 def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
     """Turn SQLite's word into one that says which file, and what to do."""
     if "full" in str(error) or "readonly" in str(error) or "disk I/O" in str(error):
@@ -104,7 +92,8 @@ def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
     return StateError(f"the manifest {path} cannot be used: {error}", hint=hint)
 
 
-def _check_version(connection: sqlite3.Connection, path: Path | str) -> int:
+def check_version(connection: sqlite3.Connection, path: Path | str) -> int:
+    """Give the schema's version. Raises StateError where it is newer than this program."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(MIGRATIONS):
         raise StateError(
@@ -115,6 +104,6 @@ def _check_version(connection: sqlite3.Connection, path: Path | str) -> int:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path | str) -> None:
-    version = _check_version(connection, path)
+    version = check_version(connection, path)
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {script}; PRAGMA user_version = {number}; COMMIT;")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from tcbsync.store.reader import Reader
     from tcbsync.store.writer import Writer
 
 Arguments = ParamSpec("Arguments")
@@ -61,14 +62,14 @@ class MirrorRow:
 class Manifest:
     """The rows of one mirror, which is known by its name, env and prefix together."""
 
-    def __init__(self, reader: sqlite3.Connection, mirror: int, writer: Writer | None = None) -> None:
+    def __init__(self, reader: Reader, mirror: int, writer: Writer | None = None) -> None:
         """Read through `reader`; without a `writer`, that is all there is."""
         self._reader = reader
         self._mirror = mirror
         self._writer = writer
 
     def close(self) -> None:
-        """Close the connection for queries."""
+        """Close what queries are answered from."""
         self._reader.close()
 
     def write(
@@ -83,28 +84,28 @@ class Manifest:
 
     def records(self, directory: str) -> dict[str, Record]:
         """Give the rows of one directory by name."""
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             f"SELECT {_RECORD} FROM file WHERE mirror = ? AND directory = ?", (self._mirror, directory)
         )
-        return {row[0]: Record._make(row[1:]) for row in cursor}
+        return {row[0]: Record._make(row[1:]) for row in rows}
 
     def records_named(self, directory: str, names: Sequence[str]) -> dict[str, Record]:
         """Give the rows of some names of one directory."""
         found: dict[str, Record] = {}
         for start in range(0, len(names), _NAMES):
             some = names[start : start + _NAMES]
-            cursor = self._reader.execute(
+            rows = self._reader.rows(
                 f"SELECT {_RECORD} FROM file WHERE mirror = ? AND directory = ? AND name IN"
                 f" ({','.join('?' * len(some))})",
                 (self._mirror, directory, *some),
             )
-            found.update((row[0], Record._make(row[1:])) for row in cursor)
+            found.update((row[0], Record._make(row[1:])) for row in rows)
         return found
 
     def directories(self, scope: str) -> list[str]:
         """Give every directory at or beneath `scope` that has rows."""
         lowest, highest = ("", "\U0010ffff") if not scope else (scope + "/", scope + "0")
-        cursor = self._reader.execute(  # one index seek a directory, however many rows it has
+        rows = self._reader.rows(  # one index seek a directory, however many rows it has
             """
             WITH RECURSIVE step (directory) AS (
                 SELECT min(directory) FROM file WHERE mirror = :mirror AND directory >= :lowest AND directory < :highest
@@ -116,62 +117,58 @@ class Manifest:
             """,
             {"mirror": self._mirror, "lowest": lowest, "highest": highest},
         )
-        directories = [row[0] for row in cursor]
-        if (
-            scope
-            and self._reader.execute(
-                "SELECT 1 FROM file WHERE mirror = ? AND directory = ? LIMIT 1", (self._mirror, scope)
-            ).fetchone()
+        directories = [row[0] for row in rows]
+        if scope and self._reader.rows(
+            "SELECT 1 FROM file WHERE mirror = ? AND directory = ? LIMIT 1", (self._mirror, scope)
         ):
             directories.append(scope)
         return directories
 
     def jobs(self, state: State, now: float, limit: int) -> list[Job]:
         """Give rows in `state` that are due, in no particular order but stably."""
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             "SELECT directory, name, local, size, digest, attempts, since, approved FROM file"
             " WHERE mirror = ? AND state = ? AND parked = 0 AND due_at <= ? LIMIT ?",
             (self._mirror, state, now, limit),
         )
         return [
-            Job(join(directory, name), local or join(directory, name), *rest)
-            for directory, name, local, *rest in cursor
+            Job(join(directory, name), local or join(directory, name), *rest) for directory, name, local, *rest in rows
         ]
 
     def next_due_at(self, now: float) -> float | None:
         """When the next row that waits for another attempt is due, or None."""
-        due_at: float | None = self._reader.execute(
+        due_at: float | None = self._reader.value(
             "SELECT min(due_at) FROM file WHERE mirror = ? AND state IN (1, 2) AND parked = 0 AND due_at > ?",
             (self._mirror, now),
-        ).fetchone()[0]
+        )
         return due_at
 
     def delete_window(self, now: float) -> DeleteWindow:
         """Describe the deletes that are due."""
         return DeleteWindow(
-            *self._reader.execute(
+            *self._reader.row(
                 "SELECT coalesce(sum(1 - approved), 0), coalesce(sum(approved), 0),"
                 " coalesce(min(since), 0), coalesce(max(since), 0) FROM file"
                 " WHERE mirror = ? AND state = 2 AND parked = 0 AND due_at <= ?",
                 (self._mirror, now),
-            ).fetchone()
+            )
         )
 
     def oldest_upload(self, now: float) -> float | None:
         """Since when the longest waiting upload that is due now waits, or None where none is."""
-        since: float | None = self._reader.execute(
+        since: float | None = self._reader.value(
             "SELECT min(since) FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND due_at <= ?",
             (self._mirror, now),
-        ).fetchone()[0]
+        )
         return since
 
     def has_upload_of_size(self, size: int) -> bool:
         """Whether a file of this size still wants to be sent: it may be the same bytes under a new name."""
         return bool(
-            self._reader.execute(
+            self._reader.rows(
                 "SELECT 1 FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size = ? LIMIT 1",
                 (self._mirror, size),
-            ).fetchone()
+            )
         )
 
     def record(self, path: str) -> Record | None:
@@ -181,9 +178,9 @@ class Manifest:
 
     def files(self) -> int:
         """Count the files that the mirror has on disk, as far as is known: proved ones and those to be sent."""
-        count: int = self._reader.execute(
+        count: int = self._reader.value(
             "SELECT count(*) FROM file WHERE mirror = ? AND state IN (0, 1)", (self._mirror,)
-        ).fetchone()[0]
+        )
         return count
 
     def is_equal(self) -> bool:
@@ -191,17 +188,17 @@ class Manifest:
         work = "SELECT 1 FROM file WHERE mirror = :mirror AND state IN (1, 2, 3)"
         problems = "SELECT 1 FROM problem WHERE mirror = :mirror AND blocks = 1"
         query = f"SELECT EXISTS ({work}) OR EXISTS ({problems})"
-        return not self._reader.execute(query, {"mirror": self._mirror}).fetchone()[0]
+        return not self._reader.value(query, {"mirror": self._mirror})
 
     def has_problems(self) -> bool:
         """Whether any path is known that could not be judged or mirrored."""
         query = "SELECT EXISTS (SELECT 1 FROM problem WHERE mirror = ?)"
-        return bool(self._reader.execute(query, (self._mirror,)).fetchone()[0])
+        return bool(self._reader.value(query, (self._mirror,)))
 
     def mirror(self) -> MirrorRow:
         """Give what is known of the mirror as a whole."""
         return MirrorRow(
-            *self._reader.execute(
+            *self._reader.row(
                 "SELECT rules, hold, hold_since, last_scan_at, last_equal_at FROM mirror WHERE id = ?", (self._mirror,)
-            ).fetchone()
+            )
         )

@@ -12,7 +12,7 @@ from tcbsync.core.model import State, join, split
 from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
-    import sqlite3
+    from tcbsync.store.reader import Reader
 
 
 class Failure(NamedTuple):
@@ -67,23 +67,23 @@ class Leftover(NamedTuple):
 class Report:
     """The rows of one mirror, to be read."""
 
-    def __init__(self, reader: sqlite3.Connection, mirror: int) -> None:
+    def __init__(self, reader: Reader, mirror: int) -> None:
         self._reader = reader
         self._mirror = mirror
 
     def counts(self) -> Counts:
         """Count the rows. Reads the whole index of work, and the table once."""
         tally: dict[tuple[int, int, bool], int] = {}
-        for state, parked, has_failed, count in self._reader.execute(
+        for state, parked, has_failed, count in self._reader.rows(
             "SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND state IN (1, 2, 3)"
             " GROUP BY 1, 2, 3",
             (self._mirror,),
         ):
             tally[state, parked, bool(has_failed)] = count
         working = sum(tally.values())
-        everything, kept = self._reader.execute(
+        everything, kept = self._reader.row(
             "SELECT count(*), coalesce(sum(state = 4), 0) FROM file WHERE mirror = ?", (self._mirror,)
-        ).fetchone()
+        )
         return Counts(
             files=everything - working - kept,
             pending_uploads=sum(n for (state, parked, _), n in tally.items() if state == State.UPLOAD and not parked),
@@ -95,75 +95,75 @@ class Report:
 
     def failures(self) -> list[Failure]:
         """List the files that failed: the parked ones, and those that wait for another attempt."""
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             "SELECT directory, name, code, reason, attempts, due_at, parked, since FROM file"
             " WHERE mirror = ? AND state IN (1, 2, 3) AND (parked = 1 OR attempts > 0) ORDER BY directory, name",
             (self._mirror,),
         )
         return [
             Failure(join(directory, name), code, reason, attempts, None if parked else due_at, since)
-            for directory, name, code, reason, attempts, due_at, parked, since in cursor
+            for directory, name, code, reason, attempts, due_at, parked, since in rows
         ]
 
     def problems(self) -> list[tuple[str, str, bool, float]]:
         """List what could not be judged or mirrored: (path, reason, blocks, since)."""
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             "SELECT path, reason, blocks, since FROM problem WHERE mirror = ? ORDER BY path", (self._mirror,)
         )
-        return [(path.decode("utf-8", "surrogateescape"), reason, bool(b), since) for path, reason, b, since in cursor]
+        return [(path.decode("utf-8", "surrogateescape"), reason, bool(b), since) for path, reason, b, since in rows]
 
     def held(self) -> list[Held]:
         """List the deletes that wait for approval."""
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             "SELECT directory, name, file_id, since FROM file WHERE mirror = ? AND state = 3 ORDER BY directory, name",
             (self._mirror,),
         )
-        return [Held(join(directory, name), file_id, since) for directory, name, file_id, since in cursor]
+        return [Held(join(directory, name), file_id, since) for directory, name, file_id, since in rows]
 
     def proved(self, after: str = "", limit: int = 1000) -> list[Proved]:
         """List proved files in the order of (directory, name), from the one after `after` on."""
         directory, name = split(after)
-        cursor = self._reader.execute(
+        rows = self._reader.rows(
             "SELECT directory, name, file_id, size, digest FROM file WHERE mirror = ? AND state = 0"
             " AND (directory, name) > (?, ?) ORDER BY directory, name LIMIT ?",
             (self._mirror, directory, name, limit),
         )
-        return [Proved(join(row[0], row[1]), *row[2:]) for row in cursor]
+        return [Proved(join(row[0], row[1]), *row[2:]) for row in rows]
 
     def file_id(self, path: str) -> str | None:
         """Give the id under which the cloud surely holds a path, or None."""
-        row = self._reader.execute(
+        row = self._reader.row(
             f"SELECT file_id FROM file WHERE {AT} AND digest IS NOT NULL", (self._mirror, *split(path))
-        ).fetchone()
+        )
         return row[0] if row else None
 
     def blocking_problems(self) -> int:
         """Count the paths that could not be judged."""
         query = "SELECT count(*) FROM problem WHERE mirror = ? AND blocks = 1"
-        count: int = self._reader.execute(query, (self._mirror,)).fetchone()[0]
+        count: int = self._reader.value(query, (self._mirror,))
         return count
 
     def hold(self) -> str:
         """Say why deletes are held; empty where they are not."""
-        reason: str = self._reader.execute("SELECT hold FROM mirror WHERE id = ?", (self._mirror,)).fetchone()[0]
+        reason: str = self._reader.value("SELECT hold FROM mirror WHERE id = ?", (self._mirror,))
         return reason
 
     def times(self) -> tuple[float | None, float | None]:
         """Give the end of the last full scan, and when disk and cloud were last known to be equal (unix seconds)."""
         query = "SELECT last_scan_at, last_equal_at FROM mirror WHERE id = ?"
-        scan, equal = self._reader.execute(query, (self._mirror,)).fetchone()
+        scan, equal = self._reader.row(query, (self._mirror,))
         return scan, equal
 
 
-def find_mirror(reader: sqlite3.Connection, name: str, env: str, prefix: str) -> int | None:
+def find_mirror(reader: Reader, name: str, env: str, prefix: str) -> int | None:
     """Give the number of a mirror, or None where nothing was ever written for it."""
-    row = reader.execute("SELECT id FROM mirror WHERE (name, env, prefix) = (?, ?, ?)", (name, env, prefix)).fetchone()
+    row = reader.row("SELECT id FROM mirror WHERE (name, env, prefix) = (?, ?, ?)", (name, env, prefix))
     return row[0] if row else None
 
 
-def leftovers(reader: sqlite3.Connection, known: set[tuple[str, str, str]]) -> list[Leftover]:
+def leftovers(reader: Reader, known: set[tuple[str, str, str]]) -> list[Leftover]:
     """List mirrors with objects in the cloud that are none of the `known` (name, env, prefix)."""
-    cursor = reader.execute(
+    rows = reader.rows(
         "SELECT name, env, prefix, (SELECT count(*) FROM file WHERE mirror = id AND file_id IS NOT NULL) FROM mirror"
     )
-    return [Leftover(*row) for row in cursor if row[:3] not in known and row[3]]
+    return [Leftover(*row) for row in rows if row[:3] not in known and row[3]]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcbsync.store.database import FILE_NAME, open_database, open_reader
+from tcbsync.store.database import FILE_NAME, open_database
 from tcbsync.store.lock import StateLock
 from tcbsync.store.manifest import Manifest
+from tcbsync.store.reader import open_reader
 from tcbsync.store.writer import Writer
 
 if TYPE_CHECKING:

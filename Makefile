@@ -1,0 +1,42 @@
+# Everything sets itself up: a virtual environment in .venv, made anew when pyproject.toml changes.
+
+PYTHON ?= python3
+JOBS ?= auto
+BIN := .venv/bin
+
+.PHONY: help demo test quick check bench clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+demo: .venv/.run  ## see it work: emulator, daemon and a sample tree; ends by itself in under 30 s
+	@$(BIN)/tcbsync demo
+
+test: .venv/.develop  ## all tests, under 10 minutes
+	$(BIN)/python -m pytest -q -n $(JOBS)
+
+quick: .venv/.develop  ## the tests that take no time, under 60 s
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+check: .venv/.develop  ## what the linters say
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.develop  ## speed, side by side with peers in the same run
+	$(BIN)/python -m benchmarks
+
+clean:  ## forget what was set up
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+.venv/.run: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; PYTHON=... names one")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.develop: .venv/.run pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync import __version__
 from tcbsync.cli import act, ask, check, exits, plan, stand_in, verify, work
+from tcbsync.cli.log import set_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
 
@@ -50,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb. Gives the exit code."""
     options = parser().parse_args(arguments)
-    _log(options)
+    set_up(logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING)
     try:
         outcome = options.run(options)
         code: int = asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome
@@ -74,10 +75,3 @@ def _first(error: BaseException) -> BaseException:
         return error
     leaves = [_first(inner) for inner in error.exceptions]
     return next((leaf for leaf in leaves if isinstance(leaf, TcbsyncError)), leaves[0])
-
-
-def _log(options: argparse.Namespace) -> None:
-    level = logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING
-    under_journal = "JOURNAL_STREAM" in os.environ
-    form = "%(levelname)s %(message)s" if under_journal else "%(asctime)s %(levelname)-7s %(message)s"
-    logging.basicConfig(level=level, format=form, datefmt="%Y-%m-%d %H:%M:%S", stream=sys.stderr)

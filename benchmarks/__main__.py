@@ -6,9 +6,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import nothing_to_do, uploads
+from benchmarks import nothing_to_do, saved_file, uploads
 
-BENCHMARKS = {"uploads": uploads.measure, "nothing_to_do": nothing_to_do.measure}
+BENCHMARKS = {
+    "uploads": uploads.measure,
+    "saved_file": saved_file.measure,
+    "nothing_to_do": nothing_to_do.measure,
+}
 
 
 def main(names: list[str]) -> None:

@@ -1,15 +1,19 @@
 """Which paths are not mirrored: gitignore rules. The only module that imports pathspec.
 
 Rules come from three places, later ones winning: the defaults below, the configuration's `ignore`, and the root's own
-`.tcbignore`. As in git, a file below an ignored directory cannot be brought back.
+`.tcbignore`. As in git, a file below an ignored directory cannot be brought back. Pathspec translates the rules; which
+of them decides is asked here, because its own answer treats `!*/` and `directory/**` otherwise than git does.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, NamedTuple
 
-from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from tcbsync.core.keys import normal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +21,6 @@ if TYPE_CHECKING:
 IGNORE_FILE = ".tcbignore"
 
 DEFAULTS = (
-    # this program's own
-    f"/{IGNORE_FILE}",
     # systems
     ".DS_Store",
     "._*",
@@ -63,16 +65,24 @@ DEFAULTS = (
 
 
 class Rules:
-    """A compiled set of rules. `digest` tells whether two sets are the same."""
+    """A compiled set of rules. `digest` tells whether two sets are the same; `mistakes` are the lines that are none."""
 
     def __init__(self, *layers: Iterable[str]) -> None:
-        lines = [line for layer in layers for line in layer]
-        self._spec = GitIgnoreSpec.from_lines(lines)
+        """Put the layers together. As in git, a line that is no rule means nothing."""
+        lines = [normal(line) for layer in layers for line in layer]
         self.digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+        self.mistakes = tuple(f"{line}: {problem}" for line in lines if (problem := rule_problem(line)))
+        rules = (_compiled(line) for line in (*lines, f"/{IGNORE_FILE}") if not rule_problem(line))
+        self._last_first = [rule for rule in rules if rule is not None][::-1]
 
     def ignores(self, path: str, *, is_directory: bool = False) -> bool:
-        """Whether `path` itself matches. What an ignored directory holds is ignored with it: see `ignores_below`."""
-        return bool(self._spec.match_file(path + "/" if is_directory else path))
+        """Whether `path` itself is ignored. What an ignored directory holds is ignored with it: see `ignores_below`."""
+        for regex, is_ignored, wants_directory in self._last_first:
+            if is_directory or not wants_directory:
+                match = regex.search(path)
+                if match is not None and match.lastindex is None:  # else it is a directory above that matched
+                    return is_ignored
+        return False
 
     def ignores_below(self, path: str) -> bool:
         """Whether any directory above `path` is ignored."""
@@ -85,9 +95,29 @@ class Rules:
 
 
 def rule_problem(line: str) -> str | None:
-    """Say why a line is no gitignore rule, or None where it is one."""
+    """Say why a line is no gitignore rule, or None where it is one, or empty, or a comment."""
+    if re.search(r"\[:\w+:\]", line):
+        return "classes such as [[:digit:]] are not supported; write [0-9]"
     try:
-        GitIgnoreSpec.from_lines([line])
-    except ValueError as error:
+        _compiled(line)
+    except (ValueError, re.error) as error:
         return str(error)
     return None
+
+
+class _Rule(NamedTuple):
+    regex: re.Pattern[str]
+    """Matches the path itself, or (and then with a group) a directory above it."""
+    is_ignored: bool
+    """False: the rule brings back what an earlier one ignores."""
+    wants_directory: bool
+
+
+def _compiled(line: str) -> _Rule | None:
+    """Compile a rule; None for an empty line and a comment. Raises ValueError, re.error where it is none of these."""
+    text = line if line.endswith("\\ ") else line.rstrip()
+    # The `/` at the end says of what kind a path has to be, not what it is called.
+    pattern = GitIgnoreSpecPattern(text.removesuffix("/"))
+    if pattern.include is None or pattern.regex is None:
+        return None
+    return _Rule(pattern.regex, pattern.include, text.endswith("/"))

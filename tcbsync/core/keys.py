@@ -49,7 +49,7 @@ def _shape_problem(key: str) -> str | None:
     if "${filename}" in key:
         # COS docs, POST Object: `${filename}` inside the key is replaced by the uploaded file's name.
         return "the name holds ${filename}, which the cloud would replace"
-    if "./" in key and any(part in {".", ".."} for part in key.split("/")):
+    if any(f"/{dots}/" in f"/{key}/" for dots in (".", "..")):
         return "the path has a . or .. part"
     return None
 

@@ -16,27 +16,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcbsync.core.model import Delete, Fingerprint, Found, Keep, Plan, Record, State, Touch, Upload, join
+from tcbsync.core.model import Delete, Fingerprint, Found, Keep, Plan, Record, State, Touch, Upload, is_beneath, join
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from tcbsync.core.model import Snapshot
-
-GONE = (State.DELETE, State.HELD, State.KEPT)
-"""The states of a row whose file was gone from the disk."""
-
 
 def decide(found: Found, record: Record | None) -> Upload | Touch | None:
     """Decide for one file that is there. None: nothing to do, or what is to be done is queued already."""
     if record is None:
         return Upload(found, replaces=False)
     is_same = fingerprint_of(record) == found.fingerprint
-    if is_same and record.state not in GONE:
+    if is_same and record.state == State.UPLOAD:
         return None
-    if record.digest is not None and (is_same or record.digest == found.digest):
-        return Touch(found)
-    return Upload(found, replaces=record.was_sent)
+    is_sure = record.digest is not None and (is_same if found.digest is None else found.digest == record.digest)
+    if not is_sure:
+        return Upload(found, replaces=record.was_sent)
+    return None if is_same and record.state == State.PROVED else Touch(found)
 
 
 def decide_absent(path: str, record: Record, *, deletes: bool) -> Delete | Keep | None:
@@ -61,19 +58,24 @@ def reconcile(snapshot: Snapshot, rows: Mapping[str, Record], *, deletes: bool =
     the disk. Unchanged files cost a comparison and no object.
     """
     plan = Plan(problems=list(snapshot.problems), skipped=list(snapshot.skipped))
+    troubled = {problem.path for problem in snapshot.problems}
     unchanged = 0
     for name, fingerprint in snapshot.files.items():
         record = rows.get(name)
         if record is not None and record[:4] == fingerprint and record.state == State.PROVED:
             unchanged += 1
-        else:
+        elif not (troubled and _is_troubled(join(snapshot.directory, name), troubled)):
             plan.add(decide(snapshot.found(name), record))
     plan.unchanged += unchanged
     for name in rows.keys() - snapshot.files.keys():
         path = join(snapshot.directory, name)
-        if any(problem.covers(path) for problem in snapshot.problems):
+        if _is_troubled(path, troubled):
             continue
         decision = decide_absent(path, rows[name], deletes=deletes)
         if decision is not None:
             plan.add(decision)
     return plan
+
+
+def _is_troubled(path: str, troubled: Container[str]) -> bool:
+    return path in troubled or is_beneath(path, troubled)

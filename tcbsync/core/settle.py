@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from tcbsync.core.model import is_beneath
 
@@ -29,7 +30,6 @@ class Delays:
 class _Waiting:
     first_at: float
     due_at: float
-    is_quiet: bool
 
 
 class Settle:
@@ -52,13 +52,12 @@ class Settle:
         waiting = self._waiting.get(path)
         if waiting is None:
             if len(self._waiting) >= self._max_paths:
-                self._waiting.clear()
                 path = ""
-            waiting = self._waiting[path] = _Waiting(now, 0.0, is_quiet)
-        waiting.is_quiet = is_quiet
-        if is_quiet:
-            calm_at = self._looked_at.get(path, now - 1e9) + self.delays.calm_seconds
-            waiting.due_at = max(now + self.delays.blink_seconds, calm_at)
+                self._waiting = {path: min(self._waiting.values(), key=lambda each: each.first_at)}
+            waiting = self._waiting.setdefault(path, _Waiting(now, inf))
+        if is_quiet:  # counted from the first close: one that follows at once does not put the look off
+            calm_at = self._looked_at.get(path, -inf) + self.delays.calm_seconds
+            waiting.due_at = min(waiting.due_at, max(now + self.delays.blink_seconds, calm_at))
         else:
             waiting.due_at = now + self.delays.quiet_seconds
         waiting.due_at = min(waiting.due_at, waiting.first_at + self.delays.patience_seconds)

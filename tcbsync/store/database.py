@@ -6,12 +6,14 @@ replaced or deleted here; the error says what to do.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FILE_NAME = "manifest.db"
@@ -49,9 +51,12 @@ MIGRATIONS = (
         approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a person let this delete go
         code      TEXT NOT NULL DEFAULT '',      -- of the last failure
         reason    TEXT NOT NULL DEFAULT '',
-        PRIMARY KEY (mirror, directory, name)
+        PRIMARY KEY (mirror, directory, name),
+        CHECK (state <> 0 OR digest IS NOT NULL),      -- proved: the cloud surely holds the bytes
+        CHECK (digest IS NULL OR file_id IS NOT NULL)  -- and what it holds can be named, so as to be deleted
     ) WITHOUT ROWID;
-    CREATE INDEX work ON file (mirror, state, parked, due_at) WHERE state IN (1, 2, 3);
+    CREATE INDEX work ON file (mirror, state, parked, due_at, since, approved) WHERE state IN (1, 2, 3);
+    CREATE INDEX sizes ON file (mirror, state, parked, size) WHERE state = 1;
     CREATE TABLE problem (
         mirror INTEGER NOT NULL REFERENCES mirror (id),
         path   BLOB NOT NULL,                    -- as the disk spells it: it may be no valid UTF-8
@@ -64,31 +69,56 @@ MIGRATIONS = (
 )
 """One script for each schema version, in order; `user_version` counts those that were applied."""
 
+WORK = "state IN (1, 2, 3)"
+"""What wants something: the condition of the index `work`, which serves only queries that say it in these words."""
+
+NO_ROOM = "make room on that disk or make it writable; nothing was lost, and work goes on by itself"
+IN_USE = "another program writes to it; when that is done, work goes on by itself"
+DAMAGED = "do not delete it: it is the only record of what is in the cloud; restore it from a copy if it is damaged"
+HINTS = {
+    sqlite3.SQLITE_FULL: NO_ROOM,
+    sqlite3.SQLITE_IOERR: NO_ROOM,
+    sqlite3.SQLITE_READONLY: NO_ROOM,
+    sqlite3.SQLITE_PERM: NO_ROOM,
+    sqlite3.SQLITE_CANTOPEN: NO_ROOM,
+    sqlite3.SQLITE_BUSY: IN_USE,
+    sqlite3.SQLITE_LOCKED: IN_USE,
+}
+"""What to do, by SQLite's primary result code; DAMAGED for all others."""
+
 
 def open_database(path: Path | str) -> sqlite3.Connection:
     """Open, or create, the manifest for reading and writing, and bring its schema up to date. Raises StateError.
 
     `:memory:` gives one that is gone when it is closed.
     """
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    with connecting(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         _migrate(connection, path)
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
     return connection
+
+
+@contextlib.contextmanager
+def connecting(path: Path | str, *, uri: str = "") -> Iterator[sqlite3.Connection]:
+    """Open a connection that the block makes ready; it is closed where that fails. Raises StateError."""
+    with contextlib.ExitStack() as stack:
+        try:
+            connection = sqlite3.connect(
+                uri or path, uri=bool(uri), isolation_level=None, check_same_thread=False, timeout=10
+            )
+            stack.callback(connection.close)
+            yield connection
+        except sqlite3.Error as error:
+            raise unusable(path, error) from error
+        stack.pop_all()
 
 
 def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
     """Turn SQLite's word into one that says which file, and what to do."""
-    if "full" in str(error) or "readonly" in str(error) or "disk I/O" in str(error):
-        hint = "make room on that disk or make it writable; nothing was lost, and work goes on by itself"
-    else:
-        hint = (
-            "do not delete it: it is the only record of what is in the cloud; restore it from a copy if it is damaged"
-        )
+    code = getattr(error, "sqlite_errorcode", None)  # None: Python's own, such as a connection that is closed
+    hint = HINTS.get(code & 0xFF, DAMAGED) if code else ""
     return StateError(f"the manifest {path} cannot be used: {error}", hint=hint)
 
 

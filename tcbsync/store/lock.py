@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "lock"
-TRIES = 5
+TRIES = 25
 
 
 class StateLock:
@@ -27,25 +28,27 @@ class StateLock:
         try:
             state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(state_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            is_ours = self._take()
         except OSError as error:
             raise StateError(
                 f"the state directory {state_dir} cannot be used: {error.strerror}",
                 hint="state_dir in the configuration must be a directory that tcbsync may write",
             ) from error
-        if not self._take():
+        if not is_ours:
             os.close(self._descriptor)
             raise StateLocked(
                 f"the state directory {state_dir} is in use by {holder(state_dir) or 'another process'}",
                 hint="one process at a time: stop that one first, or let it do the work",
             )
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, f"tcbsync {what} (process {os.getpid()})".encode())
+        with contextlib.suppress(OSError):  # the name is a courtesy: a full disk must not keep us out
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, f"tcbsync {what} (process {os.getpid()})".encode())
 
     def _take(self) -> bool:
         for _ in range(TRIES):
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except BlockingIOError:
                 time.sleep(0.02)  # `holder` has it for a moment each time that somebody asks for the status
             else:
                 return True

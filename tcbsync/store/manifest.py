@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from tcbsync.core.model import Record, State, join, split
+from tcbsync.store.database import WORK
 
 if TYPE_CHECKING:
     import asyncio
@@ -23,6 +24,9 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 _RECORD = "name, size, mtime_ns, ctime_ns, inode, state, digest, file_id IS NOT NULL"
+_DUE = f"mirror = ? AND {WORK} AND state = ? AND parked = 0 AND due_at <= ?"
+_ABOVE_ALL = b""
+"""SQLite sorts every BLOB behind every text."""
 _NAMES = 200
 """At most so many names in one query."""
 
@@ -104,18 +108,18 @@ class Manifest:
 
     def directories(self, scope: str) -> list[str]:
         """Give every directory at or beneath `scope` that has rows."""
-        lowest, highest = ("", "\U0010ffff") if not scope else (scope + "/", scope + "0")
+        lowest, highest = (scope + "/", scope + "0") if scope else ("", _ABOVE_ALL)
         rows = self._reader.rows(  # one index seek a directory, however many rows it has
             """
             WITH RECURSIVE step (directory) AS (
-                SELECT min(directory) FROM file WHERE mirror = :mirror AND directory >= :lowest AND directory < :highest
+                SELECT min(directory) FROM file WHERE mirror = ?1 AND directory >= ?2 AND directory < ?3
                 UNION ALL
                 SELECT (SELECT min(directory) FROM file
-                        WHERE mirror = :mirror AND directory > step.directory AND directory < :highest)
+                        WHERE mirror = ?1 AND directory > step.directory AND directory < ?3)
                 FROM step WHERE step.directory IS NOT NULL)
             SELECT directory FROM step WHERE directory IS NOT NULL
             """,
-            {"mirror": self._mirror, "lowest": lowest, "highest": highest},
+            (self._mirror, lowest, highest),
         )
         directories = [row[0] for row in rows]
         if scope and self._reader.rows(
@@ -125,10 +129,10 @@ class Manifest:
         return directories
 
     def jobs(self, state: State, now: float, limit: int) -> list[Job]:
-        """Give rows in `state` that are due, in no particular order but stably."""
+        """Give rows in `state` that are due, first those that have waited longest."""
         rows = self._reader.rows(
             "SELECT directory, name, local, size, digest, attempts, since, approved FROM file"
-            " WHERE mirror = ? AND state = ? AND parked = 0 AND due_at <= ? LIMIT ?",
+            f" WHERE {_DUE} ORDER BY due_at, since LIMIT ?",
             (self._mirror, state, now, limit),
         )
         return [
@@ -138,8 +142,8 @@ class Manifest:
     def next_due_at(self, now: float) -> float | None:
         """When the next row that waits for another attempt is due, or None."""
         due_at: float | None = self._reader.value(
-            "SELECT min(due_at) FROM file WHERE mirror = ? AND state IN (1, 2) AND parked = 0 AND due_at > ?",
-            (self._mirror, now),
+            f"SELECT min(due_at) FROM file WHERE mirror = ? AND {WORK} AND state <> ? AND parked = 0 AND due_at > ?",
+            (self._mirror, State.HELD, now),
         )
         return due_at
 
@@ -148,17 +152,15 @@ class Manifest:
         return DeleteWindow(
             *self._reader.row(
                 "SELECT coalesce(sum(1 - approved), 0), coalesce(sum(approved), 0),"
-                " coalesce(min(since), 0), coalesce(max(since), 0) FROM file"
-                " WHERE mirror = ? AND state = 2 AND parked = 0 AND due_at <= ?",
-                (self._mirror, now),
+                f" coalesce(min(since), 0), coalesce(max(since), 0) FROM file WHERE {_DUE}",
+                (self._mirror, State.DELETE, now),
             )
         )
 
     def oldest_upload(self, now: float) -> float | None:
         """Since when the longest waiting upload that is due now waits, or None where none is."""
         since: float | None = self._reader.value(
-            "SELECT min(since) FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND due_at <= ?",
-            (self._mirror, now),
+            f"SELECT min(since) FROM file WHERE {_DUE}", (self._mirror, State.UPLOAD, now)
         )
         return since
 
@@ -185,10 +187,10 @@ class Manifest:
 
     def is_equal(self) -> bool:
         """Whether no row wants anything and nothing is held, parked or could not be judged."""
-        work = "SELECT 1 FROM file WHERE mirror = :mirror AND state IN (1, 2, 3)"
-        problems = "SELECT 1 FROM problem WHERE mirror = :mirror AND blocks = 1"
+        work = f"SELECT 1 FROM file WHERE mirror = ?1 AND {WORK}"
+        problems = "SELECT 1 FROM problem WHERE mirror = ?1 AND blocks = 1"
         query = f"SELECT EXISTS ({work}) OR EXISTS ({problems})"
-        return not self._reader.value(query, {"mirror": self._mirror})
+        return not self._reader.value(query, (self._mirror,))
 
     def has_problems(self) -> bool:
         """Whether any path is known that could not be judged or mirrored."""

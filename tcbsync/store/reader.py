@@ -10,10 +10,11 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tcbsync.store.database import check_version, unusable
+from tcbsync.core.errors import StateError
+from tcbsync.store.database import MIGRATIONS, check_version, connecting, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 CACHE_KIB = 16_000
@@ -32,19 +33,25 @@ class Reader:
         with self._lock:
             self._connection.close()
 
-    def rows(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> list[Any]:
+    def rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """Give every row of the answer."""
         with self._lock:
             try:
-                return self._connection.execute(query, values).fetchall()
+                return self._execute(query, values)
             except sqlite3.Error as error:
                 raise unusable(self._path, error) from error
 
-    def row(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Any:
+    def _execute(self, query: str, values: Sequence[object]) -> list[Any]:
+        try:
+            return self._connection.execute(query, values).fetchall()
+        except UnicodeEncodeError:  # a name that is no valid UTF-8 has no row; as bytes it equals no text
+            return self._connection.execute(query, [_bindable(value) for value in values]).fetchall()
+
+    def row(self, query: str, values: Sequence[object] = ()) -> Any:
         """Give the first row of the answer, or None."""
         return next(iter(self.rows(query, values)), None)
 
-    def value(self, query: str, values: Sequence[object] | Mapping[str, object] = ()) -> Any:
+    def value(self, query: str, values: Sequence[object] = ()) -> Any:
         """Give the only value of an answer of one row."""
         ((value,),) = self.rows(query, values)
         return value
@@ -52,11 +59,18 @@ class Reader:
 
 def open_reader(path: Path) -> Reader:
     """Open an existing manifest for queries only. Raises StateError."""
-    try:
-        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    with connecting(path, uri=f"{path.absolute().as_uri()}?mode=rw") as connection:  # else SQLite would make one
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        check_version(connection, path)
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
+        version = check_version(connection, path)
+        if version < len(MIGRATIONS):
+            raise StateError(
+                f"the manifest {path} has schema {version}; this version of tcbsync reads {len(MIGRATIONS)}",
+                hint="`tcbsync run` or `tcbsync sync` brings it up to date",
+            )
     return Reader(connection, path)
+
+
+def _bindable(value: object) -> object:
+    is_text = not isinstance(value, str) or not any("\ud800" <= character <= "\udfff" for character in value)
+    return value if is_text else str(value).encode("utf-8", "surrogatepass")

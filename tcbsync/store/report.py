@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync.core.model import State, join, split
+from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ class Report:
         """Count the rows. Reads the whole index of work, and the table once."""
         tally: dict[tuple[int, int, bool], int] = {}
         for state, parked, has_failed, count in self._reader.rows(
-            "SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND state IN (1, 2, 3)"
-            " GROUP BY 1, 2, 3",
+            f"SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",
             (self._mirror,),
         ):
             tally[state, parked, bool(has_failed)] = count
@@ -97,7 +97,7 @@ class Report:
         """List the files that failed: the parked ones, and those that wait for another attempt."""
         rows = self._reader.rows(
             "SELECT directory, name, code, reason, attempts, due_at, parked, since FROM file"
-            " WHERE mirror = ? AND state IN (1, 2, 3) AND (parked = 1 OR attempts > 0) ORDER BY directory, name",
+            f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR attempts > 0) ORDER BY directory, name",
             (self._mirror,),
         )
         return [
@@ -115,8 +115,9 @@ class Report:
     def held(self) -> list[Held]:
         """List the deletes that wait for approval."""
         rows = self._reader.rows(
-            "SELECT directory, name, file_id, since FROM file WHERE mirror = ? AND state = 3 ORDER BY directory, name",
-            (self._mirror,),
+            f"SELECT directory, name, file_id, since FROM file WHERE mirror = ? AND {WORK} AND state = ?"
+            " ORDER BY directory, name",
+            (self._mirror, State.HELD),
         )
         return [Held(join(directory, name), file_id, since) for directory, name, file_id, since in rows]
 

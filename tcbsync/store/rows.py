@@ -10,21 +10,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tcbsync.core.model import Found, Plan, State, split
+from tcbsync.store.database import WORK
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable
+    from collections.abc import Collection
 
 AT = "mirror = ? AND directory = ? AND name = ?"
 
-UPSERT = """
+EXPECT_FILE = """
     INSERT INTO file (mirror, directory, name, size, mtime_ns, ctime_ns, inode, local, state, since)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?)
     ON CONFLICT DO UPDATE SET
         size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,
-        local = excluded.local, state = excluded.state,
-        since = CASE WHEN state = excluded.state AND state = 1 THEN since ELSE excluded.since END,
+        local = excluded.local, state = {state},
+        since = CASE WHEN state = 1 AND {state} = 1 THEN since ELSE excluded.since END,
         attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = ''
+"""
+UPLOAD = EXPECT_FILE.format(state="1")
+TOUCH = EXPECT_FILE.format(state="CASE WHEN digest IS NULL THEN 1 ELSE 0 END")
+"""What a plan calls a touch is an upload where the object went, or stopped being sure, since the plan was made."""
+
+GONE = f"""
+    UPDATE file SET state = ?, since = ?, attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = '',
+        inode = CASE WHEN state = 1 THEN -1 ELSE inode END  -- of bytes that were never sent: no file may equal it
+    WHERE {AT}
 """
 
 
@@ -32,25 +42,20 @@ def _at(mirror: int, path: str) -> tuple[int, str, str]:
     return (mirror, *split(path))
 
 
-def _upsert(mirror: int, found: Found, state: State, now: float) -> tuple[object, ...]:
+def _expected(mirror: int, found: Found, now: float) -> tuple[object, ...]:
     local = found.local if found.local != found.path else None
-    return (*_at(mirror, found.path), *found.fingerprint, local, state, now)
+    return (*_at(mirror, found.path), *found.fingerprint, local, now)
 
 
 def expect(connection: sqlite3.Connection, mirror: int, plan: Plan, now: float) -> None:
     """Write down what `plan` wants. Afterwards the rows alone know what is to be done."""
-    rows = [_upsert(mirror, upload.found, State.UPLOAD, now) for upload in plan.uploads]
-    rows += [_upsert(mirror, touch.found, State.PROVED, now) for touch in plan.touches]
-    connection.executemany(UPSERT, rows)
+    connection.executemany(UPLOAD, [_expected(mirror, upload.found, now) for upload in plan.uploads])
+    connection.executemany(TOUCH, [_expected(mirror, touch.found, now) for touch in plan.touches])
     forgotten = [_at(mirror, delete.path) for delete in plan.deletes if not delete.was_sent]
     connection.executemany(f"DELETE FROM file WHERE {AT} AND file_id IS NULL", forgotten)
     gone = [(State.DELETE, now, *_at(mirror, delete.path)) for delete in plan.deletes if delete.was_sent]
     gone += [(State.KEPT, now, *_at(mirror, keep.path)) for keep in plan.keeps]
-    connection.executemany(
-        "UPDATE file SET state = ?, since = ?, attempts = 0, due_at = 0, parked = 0, approved = 0, code = '',"
-        f" reason = '' WHERE {AT}",
-        gone,
-    )
+    connection.executemany(GONE, gone)
 
 
 def sending(connection: sqlite3.Connection, mirror: int, found: Found, file_id: str, now: float) -> None:
@@ -85,7 +90,7 @@ def fail(connection: sqlite3.Connection, mirror: int, path: str, code: str, reas
     )
 
 
-def deleting(connection: sqlite3.Connection, mirror: int, paths: Iterable[str]) -> list[tuple[str, str]]:
+def deleting(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> list[tuple[str, str]]:
     """Write down, before the call leaves, that these objects may go. Gives (path, file_id) of those still to delete."""
     ready = []
     for path in paths:
@@ -98,7 +103,7 @@ def deleting(connection: sqlite3.Connection, mirror: int, paths: Iterable[str]) 
     return ready
 
 
-def remove(connection: sqlite3.Connection, mirror: int, paths: Iterable[str]) -> None:
+def remove(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> None:
     """Forget rows whose objects the cloud has confirmed to be gone."""
     connection.executemany(
         f"DELETE FROM file WHERE {AT} AND state = ?", ((*_at(mirror, path), State.DELETE) for path in paths)
@@ -110,7 +115,7 @@ def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -
     before, after = (State.DELETE, State.HELD) if reason else (State.HELD, State.DELETE)
     connection.execute(
         "UPDATE file SET state = ?, since = CASE WHEN ? THEN since ELSE ? END"
-        " WHERE mirror = ? AND state = ? AND approved = 0 AND parked = 0",
+        f" WHERE mirror = ? AND {WORK} AND state = ? AND approved = 0 AND parked = 0",
         (after, bool(reason), now, mirror, before),
     )
     connection.execute(
@@ -123,7 +128,7 @@ def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -
 def approve(connection: sqlite3.Connection, mirror: int) -> int:
     """Let the held deletes go; they are looked at on disk once more when they do. Gives their number."""
     count = connection.execute(
-        "UPDATE file SET state = ?, approved = 1, due_at = 0 WHERE mirror = ? AND state = ?",
+        f"UPDATE file SET state = ?, approved = 1, due_at = 0 WHERE mirror = ? AND {WORK} AND state = ?",
         (State.DELETE, mirror, State.HELD),
     ).rowcount
     connection.execute("UPDATE mirror SET hold = '', hold_since = NULL WHERE id = ?", (mirror,))
@@ -134,20 +139,33 @@ def retry(connection: sqlite3.Connection, mirror: int) -> int:
     """Try again, now, everything that is parked or waits for its next attempt. Gives their number."""
     return connection.execute(
         "UPDATE file SET parked = 0, due_at = 0, attempts = 0"
-        " WHERE mirror = ? AND state IN (1, 2, 3) AND (parked = 1 OR due_at > 0)",
+        f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR due_at > 0)",
         (mirror,),
     ).rowcount
 
 
-def note_problems(connection: sqlite3.Connection, mirror: int, covered: Iterable[str], plan: Plan, now: float) -> None:
-    """Replace what is known to be troubled at or beneath the `covered` paths by what `plan` found there."""
+def note_problems(
+    connection: sqlite3.Connection, mirror: int, covered: Collection[str], plan: Plan, now: float
+) -> None:
+    """Replace what is known to be troubled at or beneath the `covered` paths by what `plan` found there.
+
+    What was known before keeps the time since when.
+    """
+    since: dict[bytes, float] = {}
     for path in covered:
         where = "" if not path else " AND (path = ? OR (path > ? AND path < ?))"
         beneath = () if not path else (_blob(path), _blob(path + "/"), _blob(path + "0"))
-        connection.execute(f"DELETE FROM problem WHERE mirror = ?{where}", (mirror, *beneath))
-    rows = [(mirror, _blob(problem.path), problem.reason, 1, now) for problem in plan.problems]
-    rows += [(mirror, _blob(skipped.path), skipped.reason, 0, now) for skipped in plan.skipped]
-    connection.executemany("INSERT OR REPLACE INTO problem VALUES (?, ?, ?, ?, ?)", rows)
+        known = connection.execute(
+            f"DELETE FROM problem WHERE mirror = ?{where} RETURNING path, since", (mirror, *beneath)
+        )
+        since.update(known)
+    rows = [(_blob(skipped.path), skipped.reason, 0) for skipped in plan.skipped]
+    rows += [(_blob(problem.path), problem.reason, 1) for problem in plan.problems]
+    connection.executemany(
+        "INSERT INTO problem (mirror, path, reason, blocks, since) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET reason = excluded.reason, blocks = excluded.blocks",
+        ((mirror, path, reason, blocks, since.get(path, now)) for path, reason, blocks in rows),
+    )
 
 
 def _blob(path: str) -> bytes:
@@ -164,7 +182,7 @@ def equal(connection: sqlite3.Connection, mirror: int, now: float) -> None:
     connection.execute("UPDATE mirror SET last_equal_at = ? WHERE id = ?", (now, mirror))
 
 
-def distrust(connection: sqlite3.Connection, mirror: int, paths: Iterable[str]) -> int:
+def distrust(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> int:
     """Send these proved files again: the cloud was seen not to hold them as it should. Gives their number."""
     count = 0
     for path in paths:

@@ -40,13 +40,16 @@ class Store:
             ).fetchone()[0]
             return number
 
-        manifest = Manifest(open_reader(self._path), await self._writer.submit(register), self._writer)
+        number = await self._writer.submit(register)
+        manifest = Manifest(open_reader(self._path), number, self._writer)
         self._manifests.append(manifest)
         return manifest
 
     async def close(self) -> None:
         """Make what was submitted durable, and let go of the directory."""
-        await self._writer.close()
-        for manifest in self._manifests:
-            manifest.close()
-        self._lock.close()
+        try:
+            await self._writer.close()
+            for manifest in self._manifests:
+                manifest.close()
+        finally:
+            self._lock.close()

@@ -13,6 +13,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tcbsync.core.errors import StateError
 from tcbsync.store.database import unusable
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="manifest-writer", daemon=True)
@@ -46,12 +48,15 @@ class Writer:
 
     def submit(self, work: Callable[[sqlite3.Connection], Result]) -> asyncio.Future[Result]:
         """Carry out `work` in a transaction; the future is done when that is durable. Raises StateError."""
+        if self._is_closed:
+            raise StateError(f"the manifest {self._path} is closed")
         piece = _Piece(work, self._loop.create_future())
         self._pieces.put(piece)
         return piece.future
 
     async def close(self) -> None:
         """Finish what was submitted, and close the connection."""
+        self._is_closed = True
         self._pieces.put(None)
         await asyncio.to_thread(self._thread.join)
         self._connection.close()

@@ -15,21 +15,26 @@ from tcbsync.core.ignore import rule_problem
 from tcbsync.core.keys import prefix_problem
 
 if TYPE_CHECKING:
-    from tcbsync.config.schema import CredentialsConfig, MirrorConfig
+    from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig
 
 PLACES = (Path("config.yaml"), Path("/etc/tcbsync/config.yaml"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command", "token_url", "no_token")
+WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+PROXY = re.compile(r"https?://([^/?#\s@]+@)?[^/?#\s@]+/?")
 
 
 def find_config(given: Path | None) -> Path:
-    """Say which file is the configuration: the one given, `$TCBSYNC_CONFIG`, or the first of PLACES that is there."""
+    """Say which file is the configuration: the one given, `$TCBSYNC_CONFIG`, or the first of PLACES that is there.
+
+    Raises ConfigError where there is none.
+    """
     if given is not None:
         return given
     if named := os.environ.get("TCBSYNC_CONFIG"):
         return Path(named)
     for place in PLACES:
-        if place.exists():
+        if _is_there(place):
             return place
     raise ConfigError(
         f"no configuration: neither {' nor '.join(map(str, PLACES))} is there",
@@ -39,15 +44,10 @@ def find_config(given: Path | None) -> Path:
 
 def load(path: Path) -> Config:
     """Read and check a configuration. Raises ConfigError with every mistake that was found."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"the configuration {path} is not UTF-8: {error}") from error
     mistakes = Mistakes(str(path))
-    node = compose(text, mistakes)
-    config = read(node, Config, "", mistakes) if node is not None else WRONG
+    text = _text(path, mistakes)
+    node = None if text is None else compose(text, mistakes)
+    config = WRONG if node is None else read(node, Config, "", mistakes)
     if isinstance(config, Config):
         _check(config, mistakes)
     if mistakes or not isinstance(config, Config):
@@ -55,35 +55,52 @@ def load(path: Path) -> Config:
     return config
 
 
-def warnings(config: Config, path: Path) -> list[str]:
-    """Name what works and should be mended all the same."""
-    found = []
-    if config.credentials.secret is not None:
-        found.append(f"{path}: credentials.secret is written out; secret_file or secret_env keep it out of this file")
-        if path.stat().st_mode & 0o077:
-            found.append(f"{path} holds a secret and others can read it: chmod 600 {path}")
-    secret_file = config.credentials.secret_file
-    if secret_file and (file := Path(os.path.expandvars(secret_file))).exists() and file.stat().st_mode & 0o077:
-        found.append(f"{file} holds a secret and others can read it: chmod 600 {file}")
-    return found
+def _text(path: Path, mistakes: Mistakes) -> str | None:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"the configuration {path} cannot be read: {error.strerror}") from error
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        mistakes.lines[""] = data.count(b"\n", 0, error.start) + 1
+        mistakes.add("", f"not UTF-8: {error.reason} (byte 0x{data[error.start]:02x})")
+        return None
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except PermissionError:
+        return True  # it may be; reading it says what is in the way
+    except OSError:
+        return False
+    return True
 
 
 def _check(config: Config, mistakes: Mistakes) -> None:
     if config.mirrors == ():
         mistakes.add("mirrors", "name at least one")
-    if is_whole(config.service) and not re.match(r"https?://[^/?#\s]+", config.service.api_base):
-        mistakes.add("service.api_base", "must be a URL that begins with https:// or http://")
-    if is_whole(config.credentials):
-        _check_credentials(config.credentials, mistakes)
+    if config.state_dir is not WRONG and not config.state_dir.is_absolute():
+        mistakes.add("state_dir", "must be an absolute path")
+    _check_service(config.service, mistakes)
+    _check_credentials(config.credentials, mistakes)
     if config.mirrors is WRONG:
         return
     whole = [(index, mirror) for index, mirror in enumerate(config.mirrors) if is_whole(mirror)]
     for index, mirror in whole:
         _check_mirror(mirror, f"mirrors[{index}]", mistakes)
-        if config.state_dir is not WRONG and _is_within(config.state_dir, mirror.root):
-            mistakes.add("state_dir", f"must not be inside the root of mirror {mirror.name}")
+        if config.state_dir is not WRONG and is_within(config.state_dir, mirror.root):
+            mistakes.add("state_dir", f"must not be inside the root of mirror {mirror.name}: it would be mirrored too")
     for (_, one), (index, other) in combinations(whole, 2):
         _check_pair(one, other, f"mirrors[{index}]", mistakes)
+
+
+def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
+    if not WEB.fullmatch(service.api_base):
+        mistakes.add("service.api_base", "must be a URL that begins with https:// or http://, with no ? in it")
+    if service.proxy is not None and not PROXY.fullmatch(service.proxy):
+        mistakes.add("service.proxy", "must be http://HOST:PORT, maybe with USER:PASSWORD@ before the host")
 
 
 def _check_credentials(credentials: CredentialsConfig, mistakes: Mistakes) -> None:
@@ -91,8 +108,13 @@ def _check_credentials(credentials: CredentialsConfig, mistakes: Mistakes) -> No
     if len(given) != 1:
         found = f"found {' and '.join(given)}" if given else "found none"
         mistakes.add("credentials", f"give exactly one of {', '.join(SOURCES)}; {found}")
-    if given and given[0].startswith("secret") and not credentials.appid:
+    for source in given:
+        if not getattr(credentials, source):
+            mistakes.add(f"credentials.{source}", "must not be empty")
+    if any(source.startswith("secret") for source in given) and not credentials.appid:
         mistakes.add("credentials.appid", "is missing; a secret needs it")
+    if credentials.token_url and not WEB.match(credentials.token_url):
+        mistakes.add("credentials.token_url", "must be a URL that begins with https:// or http://")
 
 
 def _check_mirror(mirror: MirrorConfig, key: str, mistakes: Mistakes) -> None:
@@ -114,9 +136,12 @@ def _check_pair(one: MirrorConfig, other: MirrorConfig, key: str, mistakes: Mist
         mistakes.add(f"{key}.name", f"{other.name} is there twice")
     if one.env == other.env and (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
         mistakes.add(f"{key}.prefix", f"overlaps with that of mirror {one.name} in the same env")
-    if _is_within(one.root, other.root) or _is_within(other.root, one.root):
-        mistakes.add(f"{key}.root", f"is inside the root of mirror {one.name}, or the other way round")
+    is_inside, is_around = is_within(other.root, one.root), is_within(one.root, other.root)
+    if is_inside or is_around:
+        how = "is the same as" if is_inside and is_around else "is inside" if is_inside else "is around"
+        mistakes.add(f"{key}.root", f"{how} the root of mirror {one.name}")
 
 
-def _is_within(path: Path, above: Path) -> bool:
+def is_within(path: Path, above: Path) -> bool:
+    """Whether `path` is `above` or lies beneath it, whatever links lead there."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(above))

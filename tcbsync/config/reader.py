@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
+import re
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_or
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Schema = TypeVar("Schema")
 
@@ -23,6 +25,8 @@ WRONG: Any = object()
 refused in the end. A wrong value of an option that has a default is replaced by that."""
 
 NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
+
+NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 
 
 class Mistakes:
@@ -52,27 +56,34 @@ class Mistakes:
 
 def compose(text: str, mistakes: Mistakes) -> yaml.Node | None:
     """Parse YAML into nodes that know their lines; None, with a mistake noted, where it is no YAML."""
+    line = 1
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        mistakes.lines[""] = mark.line + 1 if mark else 1
-        mistakes.add("", f"not valid YAML: {error.problem}")
-        return None
-    except yaml.YAMLError as error:
-        mistakes.add("", f"not valid YAML: {error}")
-        return None
-    if node is None:
-        mistakes.add("", "the file is empty")
-    return node
+        line = mark.line + 1 if mark else 1
+        # What stands in quotes may be a secret: YAML takes an unquoted one that begins with * for an alias.
+        problem = re.sub(r"'.{4,}'", "'...'", error.problem or "")
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        problem = f"the character #x{error.character:04x} cannot stand in YAML"
+    except RecursionError:
+        problem = "it is nested too deeply"
+    else:
+        if node is None:
+            mistakes.add("", "the file is empty")
+        return node
+    mistakes.lines[""] = line
+    mistakes.add("", f"not valid YAML: {problem}")
+    return None
 
 
 def read(node: yaml.Node, kind: Any, key: str, mistakes: Mistakes) -> Any:
     """Turn a node into a value of the type `kind`, or into WRONG."""
-    mistakes.lines[key] = node.start_mark.line + 1
+    mistakes.lines.setdefault(key, node.start_mark.line + 1)
     options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
     if types.NoneType in options:
-        if node.tag == "tag:yaml.org,2002:null":
+        if node.tag == NULL:
             return None
         (kind,) = (option for option in options if option is not types.NoneType)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -83,23 +94,11 @@ def read(node: yaml.Node, kind: Any, key: str, mistakes: Mistakes) -> Any:
 
 
 def _read_mapping(node: yaml.Node, kind: type[Schema], key: str, mistakes: Mistakes) -> Schema:
-    if not isinstance(node, yaml.MappingNode):
+    if not isinstance(node, yaml.MappingNode) and node.tag != NULL:  # a section that is empty has every default
         mistakes.add(key, "must be a mapping of keys to values")
         return WRONG  # type: ignore[no-any-return]
-    hints = get_type_hints(kind)
     fields = {option.name: option for option in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    values: dict[str, Any] = {}
-    for name_node, value_node in node.value:
-        name = str(name_node.value)
-        inner = f"{key}.{name}" if key else name
-        mistakes.lines[inner] = name_node.start_mark.line + 1
-        if name not in fields:
-            mistakes.add(inner, "unknown key" + _suggestion(name, fields))
-        elif name in values:
-            mistakes.add(inner, "is there twice")
-        else:
-            values[name] = read(value_node, hints[name], inner, mistakes)
-            _check_bounds(values[name], fields[name].metadata, inner, mistakes)
+    values = _read_values(node, kind, key, mistakes)
     for name, option in fields.items():
         is_required = option.default is dataclasses.MISSING and option.default_factory is dataclasses.MISSING
         if is_required and name not in values:
@@ -108,6 +107,43 @@ def _read_mapping(node: yaml.Node, kind: type[Schema], key: str, mistakes: Mista
         elif not is_required and values.get(name) is WRONG:
             del values[name]
     return kind(**values)
+
+
+def _read_values(node: yaml.Node, kind: type, key: str, mistakes: Mistakes) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    fields = {option.name: option.metadata for option in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for mapping in _lineage(node):
+        for name_node, value_node in mapping.value:
+            name = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
+            inner = f"{key}.{name}" if key else name
+            if name_node.tag == MERGE or (mapping is not node and name in values):
+                continue
+            mistakes.lines[inner] = name_node.start_mark.line + 1
+            if name not in fields:
+                mistakes.add(inner, "unknown key" + _suggestion(name, fields))
+            elif name in values:
+                mistakes.add(inner, "is there twice")
+            else:
+                values[name] = read(value_node, hints[name], inner, mistakes)
+                _check_bounds(values[name], fields[name], inner, mistakes)
+    return values
+
+
+def _lineage(node: yaml.Node) -> Iterator[yaml.MappingNode]:
+    """Give a mapping, and those that `<<` merges into it, the nearest first."""
+    waiting, seen = [node], set()
+    while waiting:
+        mapping = waiting.pop(0)
+        if isinstance(mapping, yaml.MappingNode) and id(mapping) not in seen:
+            seen.add(id(mapping))
+            yield mapping
+            bases = [value for name, value in mapping.value if name.tag == MERGE]
+            waiting = [base for each in bases for base in _listed(each)] + waiting
+
+
+def _listed(node: yaml.Node) -> list[yaml.Node]:
+    return node.value if isinstance(node, yaml.SequenceNode) else [node]
 
 
 def is_whole(value: Any) -> bool:
@@ -132,18 +168,39 @@ def _read_list(node: yaml.Node, kind: Any, key: str, mistakes: Mistakes) -> Any:
     if not isinstance(node, yaml.SequenceNode):
         mistakes.add(key, "must be a list")
         return WRONG
-    return tuple(read(item, kind, f"{key}[{index}]", mistakes) for index, item in enumerate(node.value))
+    values = tuple(read(item, kind, f"{key}[{index}]", mistakes) for index, item in enumerate(node.value))
+    is_complete = dataclasses.is_dataclass(kind) or WRONG not in values
+    return values if is_complete else WRONG
 
 
 def _read_scalar(node: yaml.Node, kind: Any, key: str, mistakes: Mistakes) -> Any:
-    value = yaml.SafeLoader("").construct_object(node) if isinstance(node, yaml.ScalarNode) else WRONG
+    value = _constructed(node)
+    if kind is float and type(value) is int and abs(value) < 2**53:
+        value = float(value)
     if get_origin(kind) is Literal:
         is_right, wanted = value in get_args(kind), f"one of {', '.join(get_args(kind))}"
+    elif kind in (str, Path):
+        is_right, wanted = isinstance(value, str) and _is_plain(value), NAMES[kind]
+        if value is not WRONG and not isinstance(value, str):
+            wanted += " (in quotes, YAML takes it for text)"
     else:
-        if kind is float and type(value) is int:
-            value = float(value)
-        is_right, wanted = type(value) is (str if kind is Path else kind), NAMES[kind]
+        is_right, wanted = type(value) is kind and not (kind is float and not math.isfinite(value)), NAMES[kind]
     if is_right:
         return Path(value) if kind is Path else value
     mistakes.add(key, f"must be {wanted}")
     return WRONG
+
+
+def _constructed(node: yaml.Node) -> Any:
+    """Give what YAML takes a scalar for; WRONG where it is none, or has a tag or a value that YAML does not know."""
+    if not isinstance(node, yaml.ScalarNode):
+        return WRONG
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError):
+        return WRONG
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text can be a name or a path: no NUL, no half of a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)

@@ -33,7 +33,7 @@ class ServiceConfig:
     attempts: int = _option(5, **COUNT)
     retry_seconds: float = _option(0.5, **POSITIVE)
     retry_max_seconds: float = _option(30.0, **POSITIVE)
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
 
 
@@ -47,7 +47,7 @@ class CredentialsConfig:
     secret: str | None = field(default=None, repr=False)
     token_call: Literal["stable_token", "token"] = "stable_token"
     token_file: str | None = None
-    token_command: tuple[str, ...] | None = None
+    token_command: tuple[str, ...] | None = field(default=None, repr=False)
     token_url: str | None = field(default=None, repr=False)
     no_token: bool = False
     token_parameter: Literal["access_token", "cloudbase_access_token"] = "access_token"
@@ -81,7 +81,7 @@ class MirrorConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration. `warnings` are things to mend that do not keep it from working."""
+    """A whole configuration."""
 
     state_dir: Path
     mirrors: tuple[MirrorConfig, ...]

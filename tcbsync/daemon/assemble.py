@@ -58,7 +58,9 @@ def chosen(config: Config, names: Collection[str]) -> list[MirrorConfig]:
 
 
 @contextlib.asynccontextmanager
-async def assembled(config: Config, what: str, names: Collection[str] = (), *, grace: bool) -> AsyncIterator[Assembly]:
+async def assembled(
+    config: Config, what: str, names: Collection[str] = (), *, grace: bool, host: Host | None = None
+) -> AsyncIterator[Assembly]:
     """Hold the state directory in the name of `what`, with everything open, until the end of the block.
 
     `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
@@ -68,8 +70,7 @@ async def assembled(config: Config, what: str, names: Collection[str] = (), *, g
     try:
         store = Store(config.state_dir, what)
         try:
-            host = Host()
-            pace = Pace(host, uploads=config.service.uploads, deletes=config.service.deletes)
+            pace = Pace(host or Host(), uploads=config.service.uploads, deletes=config.service.deletes)
             retry = _retry(config.service, pace)
             yield Assembly(
                 store,

@@ -13,10 +13,9 @@ def notify(**values: str) -> None:
     if not address:
         return
     message = "\n".join(f"{key}={value}" for key, value in values.items())
-    with (
-        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel,
-        contextlib.suppress(OSError),
-    ):
+    # Neither waits nor fails: what systemd does not take now is not worth a stop of the mirrors.
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as channel:
         channel.sendto(message.encode(), address.replace("@", "\0", 1) if address.startswith("@") else address)
 
 

@@ -14,10 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
-from tcbsync.core.errors import CloudError, ConfigError, Misconfigured
+from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateError
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
 from tcbsync.daemon.notify import notify, watchdog_seconds
 from tcbsync.daemon.watching import Watching
+from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
+LOOK_SHARE = 20
+"""Counting a million rows takes a while: that must not take more than one part in so many of the time."""
+SIGN_IN_SECONDS = 2.0
+"""At least so long between two tries to get the first token."""
 
 
 async def run(config: Config) -> None:
@@ -88,31 +93,48 @@ class Daemon:
         return report
 
     async def sign_in(self) -> None:
-        """Ask for a token once: a wrong secret should end the start. Raises ConfigError."""
-        try:
-            await self._assembly.cloud.sign_in()
-        except Misconfigured as error:
-            if error.code in WRONG_CREDENTIALS:
-                raise ConfigError(str(error)) from None
-            self._assembly.pace.failed("", error)
-        except CloudError as error:
-            log.warning("%s", error)
+        """Ask for a token until one comes: a wrong secret should end the start. Raises ConfigError."""
+        pace = self._assembly.pace
+        while True:
+            await pace.clear(None)
+            try:
+                with pace.passage(None):
+                    await self._assembly.cloud.sign_in()
+            except Closed:
+                continue
+            except CloudError as error:
+                if isinstance(error, Misconfigured) and error.code in WRONG_CREDENTIALS:
+                    raise ConfigError(str(error)) from None
+                log.warning("%s", error)
+            else:
+                return
+            await asyncio.sleep(SIGN_IN_SECONDS)
 
     async def keep_telling(self) -> None:
         """Tell systemd how things are, for as long as every watcher lives."""
+        clock = asyncio.get_running_loop().time
         interval = min(PULSE_SECONDS, watchdog_seconds() or PULSE_SECONDS)
-        said = ""
+        said, look_at = "", 0.0
         while True:
             await asyncio.sleep(interval)
             for watching in self.watchings:
                 watching.check()
             if all(watching.is_alive for watching in self.watchings):
                 notify(WATCHDOG="1")
-            states = "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+            if (started := clock()) < look_at:
+                continue
+            states = await self._states()
+            look_at = clock() + LOOK_SHARE * (clock() - started)
             if states != said:
                 log.info("%s", states)
                 notify(STATUS=states)
                 said = states
+
+    async def _states(self) -> str:
+        try:
+            return "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+        except StateError as error:
+            return str(error)
 
     async def _mirrors(self) -> list[status.MirrorStatus]:
         def look() -> list[status.MirrorStatus]:

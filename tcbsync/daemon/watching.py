@@ -7,11 +7,13 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from tcbsync.core.keys import normal
 from tcbsync.local.watch import Watcher, WatchMode, WatchState
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
+    from tcbsync.core.ignore import Rules
     from tcbsync.engine.mirror import Mirror
     from tcbsync.local.watch import Hint
 
@@ -27,7 +29,8 @@ class Watching:
         self._watcher = Watcher(
             mirror.parts.target.root, on_hints=self._on_hints, on_state=self._on_state, skips=self._skips
         )
-        self._rules = ""
+        self._rules: Rules | None = None
+        """By which directories are watched or not. They outlive a root that is missing for a while."""
 
     @property
     def state(self) -> WatchState:
@@ -41,7 +44,9 @@ class Watching:
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Watching]:
-        """Watch until the end of the block; the watches are armed when it begins."""
+        """Watch until the end of the block; the watches are armed when it begins, but for what is ignored."""
+        with contextlib.suppress(OSError):  # told by the first look
+            self._rules = (await self.mirror.looks.open()).rules
         await asyncio.to_thread(self._watcher.start)
         try:
             yield self
@@ -51,10 +56,9 @@ class Watching:
     def check(self) -> None:
         """Walk the tree again where other directories are ignored than when it was armed."""
         disk = self.mirror.looks.disk
-        if disk is not None and disk.rules.digest != self._rules:
-            if self._rules:
-                self._watcher.rearm()
-            self._rules = disk.rules.digest
+        if disk is not None and (self._rules is None or disk.rules.digest != self._rules.digest):
+            self._rules = disk.rules
+            self._watcher.rearm()
 
     def _on_hints(self, hints: Sequence[Hint]) -> None:
         self._loop.call_soon_threadsafe(self.mirror.hint, hints)
@@ -72,5 +76,4 @@ class Watching:
         self.mirror.blind = ("",) if everything else state.blind
 
     def _skips(self, path: str) -> bool:
-        disk = self.mirror.looks.disk
-        return disk is not None and disk.rules.ignores(path, is_directory=True)
+        return self._rules is not None and self._rules.ignores(normal(path), is_directory=True)

@@ -1,4 +1,8 @@
-"""Which paths are being worked on. At most one operation on one key at a time; whoever comes meanwhile looks later."""
+"""Which paths are being worked on. At most one operation on one key at a time; whoever comes meanwhile looks later.
+
+A decision about a path is made from its row and its file. If an operation was under way for it at any moment while the
+two were read, the row may have been an old one: the decision is void, and the path is looked at again.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ class Busy:
     def __init__(self, look_again: Callable[[str], None]) -> None:
         self._paths: set[str] = set()
         self._again: set[str] = set()
+        self._witnesses: list[set[str]] = []
         self._look_again = look_again
 
     def __contains__(self, path: str) -> bool:
@@ -36,9 +41,21 @@ class Busy:
             yield
         finally:
             self._paths -= held
+            for ended in self._witnesses:
+                ended.update(held)
             for path in held & self._again:
                 self._again.discard(path)
                 self._look_again(path)
+
+    @contextlib.contextmanager
+    def witness(self) -> Iterator[set[str]]:
+        """Give a set that collects, until the end of the block, the paths whose operations have ended."""
+        ended: set[str] = set()
+        self._witnesses.append(ended)
+        try:
+            yield ended
+        finally:
+            self._witnesses = [other for other in self._witnesses if other is not ended]
 
     def claims(self, path: str) -> bool:
         """Whether an operation is under way for `path`. If so, it is looked at again when that is done."""

@@ -42,14 +42,17 @@ class Comparison:
         self._last = Plan()
         self.covered: list[str] = []
         """The paths at and beneath which everything was looked at."""
+        self.device: int | None = None
+        """The file system that the root was on."""
 
     def slices(self, scopes: Sequence[str]) -> Iterator[Plan]:
         """Look at everything at and beneath `scopes`, as the disk spells them; give the plan piece by piece."""
         try:
             identity = self._disk.identity()
         except OSError as error:
-            yield Plan(problems=[root_problem(self._disk, error)])
+            yield Plan(problems=[root_problem(self._disk.root, error)])
             return
+        self.device = identity[0]
         groups = self._groups(scopes)
         if groups is None:
             yield from self._walk([ROOT])
@@ -59,11 +62,19 @@ class Comparison:
             for place, names in groups.items():
                 yield from self._look_at(place, names)
         yield self._plan
+        if problem := self._root_change(identity):
+            self.covered = []
+            yield Plan(problems=[problem])
+        else:
+            yield self._last
+
+    def _root_change(self, identity: tuple[int, int]) -> Problem | None:
         try:
-            if self._disk.identity() == identity:
-                yield self._last
+            is_same = self._disk.identity() == identity
         except OSError as error:
-            yield Plan(problems=[root_problem(self._disk, error)])
+            return root_problem(self._disk.root, error)
+        reason = f"root {self._disk.root} was replaced while it was looked at. Nothing is deleted"
+        return None if is_same else Problem("", reason)
 
     def _groups(self, scopes: Sequence[str]) -> dict[Place, set[str]] | None:
         """Sort scopes by the directory they are in; None where one of them is the root."""
@@ -76,11 +87,12 @@ class Comparison:
         return groups
 
     def _look_at(self, place: Place, names: Collection[str]) -> Iterator[Plan]:
-        names = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
+        """Look at some names. What is ignored is absent, whatever its row says: rules may be newer than the row."""
         paths = [join(place.path, normal(name)) for name in names]
         rows = self._manifest.records_named(place.path, [split(path)[1] for path in paths])
+        wanted = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
         snapshot, directories = self._disk.snapshot(
-            place, names=names, accepted=rows.keys() if self._trusts_rows else ()
+            place, names=wanted, accepted=rows.keys() if self._trusts_rows else ()
         )
         self._note(reconcile(snapshot, rows, deletes=self._deletes))
         yield from self._walk(directories)
@@ -123,11 +135,13 @@ class Comparison:
         self._troubled.update(problem.path for problem in plan.problems)
 
 
-def root_problem(disk: Disk, error: OSError) -> Problem:
-    """Say why the root could not be looked at. It covers everything."""
+def root_problem(root: Path, error: OSError) -> Problem:
+    """Say why the root, or the ignore rules in it, could not be looked at. It covers everything."""
     if isinstance(error, FileNotFoundError):
-        return Problem("", f"root {disk.root} is missing; is the volume mounted? Nothing is deleted")
-    return Problem("", f"root {disk.root} cannot be looked at: {error.strerror}. Nothing is deleted")
+        return Problem("", f"root {root} is missing; is the volume mounted? Nothing is deleted")
+    return Problem(
+        "", f"root {root} cannot be looked at: {error.filename or root}: {error.strerror}. Nothing is deleted"
+    )
 
 
 def read_rules(root: Path, configured: Sequence[str]) -> Rules:

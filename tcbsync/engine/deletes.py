@@ -16,7 +16,7 @@ from tcbsync.core.batch import batches, release_at
 from tcbsync.core.errors import CloudError, Refused, StateError
 from tcbsync.core.model import State
 from tcbsync.core.safety import hold_reason
-from tcbsync.engine.pace import LATER_SECONDS, excuses, later
+from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
@@ -55,21 +55,20 @@ class Deletes:
         self._released: deque[tuple[float, int]] = deque()
 
     async def round(self, disk: Disk) -> float | None:
-        """Do what is due. Gives the seconds until it is worth to come again, or None where no delete waits."""
+        """Do what may go now. Gives the seconds until it is worth to come again; None: when something has changed."""
         now = self._host.now()
         window = await self._host.offload(self._manifest.delete_window, now)
         if not window.unapproved + window.approved:
             return None
-        wait = release_at(window.oldest, window.newest, self._grace_seconds) - now
-        if wait > 0 and not window.approved:
-            return min(wait, self._grace_seconds)
-        if await self._must_hold(window.unapproved, now) and not window.approved:
+        if wait := self._pace.wait_seconds(self._target.env, uploads=False):
+            return wait
+        grace = max(0.0, release_at(window.oldest, window.newest, self._grace_seconds) - now)
+        if not grace and await self._must_hold(window.unapproved, now) and not window.approved:
             return None
-        jobs = await self._due(now)
+        jobs = [job for job in await self._due(now) if job.is_approved or not grace]
         if not jobs:
-            return 0.5
-        jobs = await self._surely_gone(disk, jobs)
-        results = await asyncio.gather(*(self._delete(batch) for batch in batches(jobs, BATCH)))
+            return min(grace, self._grace_seconds) or None
+        results = await asyncio.gather(*(self._delete(disk, batch) for batch in batches(jobs, BATCH)))
         return 0.0 if any(results) else 1.0
 
     async def _must_hold(self, unapproved: int, now: float) -> bool:
@@ -92,50 +91,69 @@ class Deletes:
         if is_full is not None and is_full.state == "full":
             upload_since = None  # uploads wait for room, and deletes make it
         jobs = await self._host.offload(self._manifest.jobs, State.DELETE, now, ROUND + len(self._busy))
+        jobs = [job for job in jobs if upload_since is None or job.since < upload_since]
 
         def free() -> list[Job]:
             return [job for job in jobs if not self._manifest.has_upload_of_size(job.size)]
 
-        return [
-            job
-            for job in await self._host.offload(free)
-            if job.path not in self._busy and (upload_since is None or job.since < upload_since)
-        ]
+        return await self._host.offload(free)
 
-    async def _surely_gone(self, disk: Disk, jobs: list[Job]) -> list[Job]:
-        """Look at the disk once more. A path that is alive again is looked at as if it had just changed."""
+    async def _delete(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+        """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
+        await self._pace.delete_slots.acquire()
+        try:
+            # Asked only now: while this batch waited for its slot, files may have come back and gone up.
+            free = [job for job in jobs if job.path not in self._busy]
+            with self._busy.holding(job.path for job in free):
+                return await self._delete_free(disk, free)
+        except StateError as error:
+            self._pace.stalled(error)
+        finally:
+            self._pace.delete_slots.release()
+        return False
 
-        def check() -> list[bool]:
-            return [disk.surely_absent(job.local) for job in jobs]
+    async def _delete_free(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+        jobs = await self._surely_gone(disk, jobs)
+        try:
+            return bool(jobs) and await self._call(jobs)
+        except Closed:
+            return False  # the rows wait for the service, as all others do
+        except CloudError as error:
+            if not excuses(error, self._pace, self._target.env, uploads=False):
+                await self._fail(jobs, error.code, str(error), is_final=isinstance(error, Refused))
+        except StateError:
+            raise
+        except Exception as error:
+            log.exception("a batch of %d deletes: a defect of this program", len(jobs))
+            await self._fail(jobs, "internal", repr(error), is_final=False)
+        return False
 
-        gone = await self._host.offload(check)
-        for job, is_gone in zip(jobs, gone, strict=True):
+    async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:
+        """Look at row and disk once more. A path that is alive again is looked at as if it had just changed."""
+
+        def check() -> list[tuple[Job, bool]]:
+            rows_now = [(job, self._manifest.record(job.path)) for job in jobs]
+            wanted = [job for job, row in rows_now if row is not None and row.state == State.DELETE]
+            return [(job, disk.surely_absent(job.local)) for job in wanted]
+
+        await self._manifest.write(rows.deleting, [])  # what was decided before the paths were held is in the rows now
+        checked = await self._host.offload(check)
+        for job, is_gone in checked:
             if not is_gone:
                 reason = "the file is there again, or cannot be looked at"
                 due_at = self._host.now() + UNSURE_SECONDS
                 await self._manifest.write(rows.fail, job.path, "present", reason, due_at)
                 self._parts.look_again(job.local)
-        return [job for job, is_gone in zip(jobs, gone, strict=True) if is_gone and job.path not in self._busy]
-
-    async def _delete(self, jobs: Sequence[Job]) -> bool:
-        """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
-        async with self._pace.delete_slots:
-            with self._busy.holding(job.path for job in jobs):
-                try:
-                    return await self._call(jobs)
-                except CloudError as error:
-                    if not excuses(error, self._pace, self._target.env):
-                        await self._fail(jobs, error.code, str(error), is_final=isinstance(error, Refused))
-                except StateError as error:
-                    self._pace.stalled(error)
-        return False
+        return [job for job, is_gone in checked if is_gone]
 
     async def _call(self, jobs: Sequence[Job]) -> bool:
+        if self._pace.wait_seconds(self._target.env, uploads=False):
+            raise Closed
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
         if not ready:
             return True
         paths = {file_id: path for path, file_id in ready.items()}
-        async with self._pace.passage(self._target.env, uploads=False):
+        with self._pace.passage(self._target.env, uploads=False):
             deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone)

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
-from tcbsync.core.model import Plan, Problem, Skipped
-from tcbsync.engine.compare import Comparison, read_rules
+from tcbsync.core.ignore import IGNORE_FILE
+from tcbsync.core.model import Plan, Problem, Skipped, State
+from tcbsync.engine.compare import Comparison, read_rules, root_problem
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from tcbsync.core.model import Upload
     from tcbsync.core.settle import Settle
@@ -72,8 +74,11 @@ class Looks:
         self.root_problem = ""
         self.has_scanned = False
         self.is_scanning = False
+        self.is_looking = False
+        """At the whole tree or a part of it: what it finds is not written down yet."""
         self.sight = Sight()
         """What the newest look at the whole tree found, so far if it is still under way."""
+        self._device: int | None = None
 
     async def look(self, scopes: Sequence[str], *, defers: bool = False) -> Sight:
         """Look at `scopes`, as the disk spells them, and write down what they want. Raises StateError.
@@ -82,43 +87,72 @@ class Looks:
         """
         sight = Sight()
         is_full = "" in scopes
+        self.is_looking = True
         if is_full:
             self.sight, self.is_scanning = sight, True
         try:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
-            self.is_scanning = False
+            self.is_looking = self.is_scanning = False
         self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
         return sight
+
+    async def open(self, *, anew: bool = False) -> Disk:
+        """Give the root under its ignore rules, which are read `anew` or as they were.
+
+        Raises OSError where either cannot be had. Then there is no disk at all: nothing may be done by old rules.
+        """
+        if self.disk is None or anew:
+            try:
+                self.disk = await self._parts.host.offload(self._opened)
+            except OSError:
+                self.disk = None
+                raise
+        return self.disk
+
+    def _opened(self) -> Disk:
+        target = self._parts.target
+        disk = Disk(target.root, target.prefix, read_rules(target.root, self._ignore))
+        disk.identity()
+        return disk
 
     async def _look(self, scopes: Sequence[str], sight: Sight, *, is_full: bool, defers: bool) -> None:
         host, manifest = self._parts.host, self._parts.manifest
         try:
-            disk = await self._open(anew=is_full)
+            disk = await self.open(anew=is_full)
         except OSError as error:
-            sight.problems.append(Problem("", f"the ignore rules cannot be read: {error}. Nothing is changed"))
+            sight.problems.append(root_problem(self._parts.target.root, error))
             return
         comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes)
         slices = comparison.slices(scopes)
-        while (plan := await host.offload(next, slices, None)) is not None:
-            if defers:
-                self._defer(plan, set(scopes))
-            sight.add(plan)
-            await self._expect(plan)
+        with self._parts.busy.witness() as ended:
+            while (plan := await host.offload(next, slices, None)) is not None:
+                if defers:
+                    self._defer(plan, set(scopes))
+                self._void(plan, ended)
+                sight.add(plan)
+                await self._expect(plan)
+        if is_full and disk.rules.mistakes:
+            sight.skipped.append(Skipped(IGNORE_FILE, f"not understood: {'; '.join(disk.rules.mistakes)}"))
         now = host.now()
         found = Plan(problems=sight.problems, skipped=sight.skipped)
         if found.problems or found.skipped or is_full or await host.offload(manifest.has_problems):
             await manifest.write(rows.note_problems, comparison.covered, found, now)
         if is_full and comparison.covered:
+            await self._review_hold(comparison.device, sight)
             await manifest.write(rows.scanned, disk.rules.digest, now)
             self.has_scanned = True
 
-    async def _open(self, *, anew: bool) -> Disk:
-        if self.disk is None or anew:
-            target = self._parts.target
-            rules = await self._parts.host.offload(read_rules, target.root, self._ignore)
-            self.disk = Disk(target.root, target.prefix, rules)
-        return self.disk
+    async def _review_hold(self, device: int | None, sight: Sight) -> None:
+        """Hold deletes that another file system in the root's place asks for; end a hold that holds nothing more."""
+        host, manifest = self._parts.host, self._parts.manifest
+        before, self._device = self._device, device
+        if sight.deletes and before not in (None, device):
+            reason = f"another file system is at {self._parts.target.root} than before"
+            log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
+            await manifest.write(rows.hold, reason, host.now())
+        elif (await host.offload(manifest.mirror)).hold and not await host.offload(manifest.jobs, State.HELD, inf, 1):
+            await manifest.write(rows.hold, "", host.now())
 
     def _defer(self, plan: Plan, closed: set[str]) -> None:
         """Take files out of `plan` that may still be written."""
@@ -132,13 +166,23 @@ class Looks:
                 self._settle.defer(upload.found.local, now)
         plan.uploads = ready
 
+    def _void(self, plan: Plan, ended: Collection[str]) -> None:
+        """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again."""
+        busy, look_again = self._parts.busy, self._parts.look_again
+
+        def stands(path: str) -> bool:
+            if path in ended:
+                look_again(path)
+                return False
+            return not busy.claims(path)
+
+        if ended or len(busy):
+            plan.uploads = [upload for upload in plan.uploads if stands(upload.found.path)]
+            plan.touches = [touch for touch in plan.touches if stands(touch.found.path)]
+            plan.deletes = [delete for delete in plan.deletes if stands(delete.path)]
+            plan.keeps = [keep for keep in plan.keeps if stands(keep.path)]
+
     async def _expect(self, plan: Plan) -> None:
-        busy = self._parts.busy
-        if len(busy):
-            plan.uploads = [upload for upload in plan.uploads if not busy.claims(upload.found.path)]
-            plan.touches = [touch for touch in plan.touches if not busy.claims(touch.found.path)]
-            plan.deletes = [delete for delete in plan.deletes if not busy.claims(delete.path)]
-            plan.keeps = [keep for keep in plan.keeps if not busy.claims(keep.path)]
         if plan:
             await self._parts.manifest.write(rows.expect, plan, self._parts.host.now())
             self._on_want()

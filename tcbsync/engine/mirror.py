@@ -19,12 +19,14 @@ from tcbsync.core.model import State
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
 from tcbsync.engine.deletes import Deletes
+from tcbsync.engine.gate import PROBE_SECONDS
 from tcbsync.engine.looks import Looks
+from tcbsync.engine.pace import STALLED_SECONDS
 from tcbsync.engine.uploads import Uploads
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from tcbsync.engine.parts import Parts
     from tcbsync.store.manifest import Job
@@ -37,6 +39,8 @@ IDLE_SECONDS = 30.0
 """Every loop looks at the manifest at least so often, whatever anybody told it."""
 LANDING_SECONDS = 5.0
 """What is in flight gets so long to finish when the mirror stops."""
+EVENT_SECONDS = 0.2
+"""An event that is on its way when a rescan ends has come by then."""
 OUTAGE_SECONDS = 20.0
 PAUSE_SECONDS = 120.0
 """A single pass waits so long for a service that is out of reach, and for one that asked for a pause."""
@@ -93,7 +97,7 @@ class Mirror:
 
     async def is_in_sync(self) -> bool:
         """Whether disk and cloud are known to be equal: nothing waits, nothing failed, nothing is held."""
-        is_still = not (self.looks.is_scanning or len(self.settle) or len(self.parts.busy) or self.looks.root_problem)
+        is_still = not (self.looks.is_looking or len(self.settle) or self._is_working() or self.looks.root_problem)
         return is_still and self.looks.has_scanned and await self.parts.host.offload(self.parts.manifest.is_equal)
 
     async def run(self) -> None:
@@ -101,18 +105,19 @@ class Mirror:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._keep_looking(), name=f"{self.name}: look")
-                tasks.create_task(self._keep_uploading(), name=f"{self.name}: upload")
-                tasks.create_task(self._keep_deleting(), name=f"{self.name}: delete")
+                tasks.create_task(self._keep(self._upload_all, self._wanted), name=f"{self.name}: upload")
+                tasks.create_task(self._keep(self._delete_all, self._gone), name=f"{self.name}: delete")
         finally:
             await self._land()
 
     async def once(self) -> None:
         """Look at the whole tree and do what is due now. What must wait for another attempt is left waiting."""
-        uploading = asyncio.create_task(self._keep_uploading(), name=f"{self.name}: upload")
+        uploading = asyncio.create_task(self._keep(self._upload_all, self._wanted), name=f"{self.name}: upload")
         try:
             changed = [""]
             while changed:
                 await self.looks.look(changed)
+                self.nudge()
                 while await self._is_due(State.UPLOAD) and not (uploading.done() or self._gives_up()):
                     await asyncio.wait([uploading], timeout=0.01)
                 changed = self.settle.due(float("inf"))
@@ -139,9 +144,16 @@ class Mirror:
         return gate.state != "paused" or gate.until - now > PAUSE_SECONDS
 
     async def _is_due(self, state: State) -> bool:
-        return bool(await self._due(state, len(self.parts.busy) + 1)) or len(self.parts.busy) > 0
+        # Whoever works now is asked about before the rows too: he may land, undone, while they are read.
+        is_working = self._is_working()
+        return bool(await self._due(state, len(self.parts.busy) + 1)) or is_working or self._is_working()
+
+    def _is_working(self) -> bool:
+        return len(self._flights) + len(self.parts.busy) > 0
 
     async def _due(self, state: State, limit: int) -> list[Job]:
+        if self.looks.disk is None or self.looks.root_problem:
+            return []
         # What is in flight may land while the manifest is read: the answer may be older than the landing.
         flying = set(self._flights.values())
         jobs = await self.parts.host.offload(self.parts.manifest.jobs, state, self.parts.host.now(), limit)
@@ -149,12 +161,24 @@ class Mirror:
 
     # -- the three loops ----------------------------------------------------------------------------------------------
 
+    async def _keep(self, step: Callable[[], Awaitable[float]], event: asyncio.Event) -> None:
+        """Take one step after the other, each when the event is set or the seconds that the last one gave are over."""
+        while True:
+            event.clear()
+            try:
+                seconds = await step()
+            except StateError as error:
+                self.parts.pace.stalled(error)
+                seconds = STALLED_SECONDS
+            await _wait(event, seconds)
+
     async def _keep_looking(self) -> None:
         clock = asyncio.get_running_loop().time
         rescan_at = blind_at = clock()
         while True:
             self._hinted.clear()
             now = clock()
+            is_told = len(self.settle) > 0
             scopes = self.settle.due(now)
             if is_rescan := now >= rescan_at:
                 scopes = [""]
@@ -165,36 +189,47 @@ class Mirror:
             if is_rescan or "" in scopes:
                 rescan_at = now + self._habits.rescan_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - jitter
             if scopes:
-                await self._look(scopes, is_rescan=is_rescan and self.looks.has_scanned)
+                await self._look(scopes, counts_drift=is_rescan and self.looks.has_scanned and not is_told)
             next_at = min(rescan_at, blind_at, self.settle.next_at() or rescan_at)
             await _wait(self._hinted, next_at - clock())
 
-    async def _look(self, scopes: Sequence[str], *, is_rescan: bool) -> None:
+    async def _look(self, scopes: Sequence[str], *, counts_drift: bool) -> None:
         try:
             sight = await self.looks.look(scopes, defers=True)
         except StateError as error:
             self.parts.pace.stalled(error)
-            await asyncio.sleep(1.0)
+            await asyncio.sleep(STALLED_SECONDS if "" in scopes else 1.0)
             self.hint((scope, False) for scope in scopes)
             return
-        if is_rescan and sight.changes:
-            self.drift += sight.changes
-            log.warning("%s: the rescan found %d changes that no event had told of", self.name, sight.changes)
-        self._wanted.set()
+        self.parts.pace.resumed()
+        self.nudge()
+        if counts_drift and sight.changes:
+            await self._count_drift(sight.changes)
 
-    async def _keep_uploading(self) -> None:
-        while True:
-            self._wanted.clear()
-            jobs = await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD)
-            if not jobs:
-                await self._note_equal()
-                await _wait(self._wanted, await self._next_attempt())
-            for job in jobs:
-                await self.parts.pace.clear(self.parts.target.env)
-                await self.parts.pace.upload_slots.acquire()
-                flight = asyncio.create_task(self._upload(job), name=f"{self.name}: upload {job.path}")
-                self._flights[flight] = job.path
-                flight.add_done_callback(self._landed)
+    async def _count_drift(self, changes: int) -> None:
+        """Count what a rescan found, unless an event was on its way: then nobody knows which told of what."""
+        await asyncio.sleep(EVENT_SECONDS)
+        if not len(self.settle):
+            self.drift += changes
+            log.warning("%s: the rescan found %d changes that no event had told of", self.name, changes)
+
+    async def _upload_all(self) -> float:
+        """Send what is due, as slots become free. Gives the seconds until something else is."""
+        jobs = await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD)
+        for job in jobs:
+            await self.parts.pace.clear(self.parts.target.env)
+            await self.parts.pace.upload_slots.acquire()
+            flight = asyncio.create_task(self._upload(job), name=f"{self.name}: upload {job.path}")
+            self._flights[flight] = job.path
+            flight.add_done_callback(self._landed)
+            if self.parts.pace.closed(self.parts.target.env):  # a probe goes alone
+                await asyncio.wait([flight], timeout=PROBE_SECONDS)
+        if jobs:
+            return 0.0
+        if not self._flights:
+            self._gone.set()  # deletes wait for uploads
+        await self._note_equal()
+        return await self._next_attempt()
 
     async def _upload(self, job: Job) -> None:
         if job.path not in self.parts.busy:
@@ -214,23 +249,19 @@ class Mirror:
             flight.cancel()
         await asyncio.gather(*self._flights, return_exceptions=True)
 
-    async def _keep_deleting(self) -> None:
-        while True:
-            self._gone.clear()
-            wait = await self._delete()
-            if wait is None:
-                await self._note_equal()
-            await _wait(self._gone, IDLE_SECONDS if wait is None else wait)
+    async def _delete_all(self) -> float:
+        """Do one round of deletes. Gives the seconds until the next."""
+        wait = await self._delete()
+        if wait is None:
+            await self._note_equal()
+        return IDLE_SECONDS if wait is None else wait
 
     async def _delete(self) -> float | None:
-        """Do one round of deletes, unless the root cannot be seen. See `Deletes.round`."""
-        if self.looks.root_problem or self.looks.disk is None:
+        """Do one round of deletes, if the whole root has been seen. See `Deletes.round`."""
+        looks = self.looks
+        if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
             return None
-        try:
-            return await self._deletes.round(self.looks.disk)
-        except StateError as error:
-            self.parts.pace.stalled(error)
-            return IDLE_SECONDS
+        return await self._deletes.round(looks.disk)
 
     async def _next_attempt(self) -> float:
         now = self.parts.host.now()
@@ -247,5 +278,6 @@ class Mirror:
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
     """Wait until the event is set, or for so long."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), max(0.0, seconds))
+    with contextlib.suppress(TimeoutError):  # not `wait_for`: until Python 3.12, a cancellation may get lost in it
+        async with asyncio.timeout(max(0.0, seconds)):
+            await event.wait()

@@ -1,20 +1,19 @@
 """Decides when the service may be called: slots, pauses after rate answers, outages, and slow probes.
 
-A gate that is closed lets nobody through until its time has come, then one caller as a probe. What the probe meets
-opens the gate again, or closes it for longer. So an outage of hours costs one call a minute, and no file pays for it
-with its own attempts.
+An outage of hours costs one call a minute, and no file pays for it with its own attempts. Who may not call does not
+wait here with a slot in its hand: it is `Closed`, its row waits in the manifest, and other environments go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import (
+    Busy,
     CloudError,
     Misconfigured,
     RateLimited,
@@ -24,63 +23,28 @@ from tcbsync.core.errors import (
     TokenRejected,
     Transient,
 )
+from tcbsync.engine.gate import Gate
+from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
 
     from tcbsync.engine.host import Host
-
-log = logging.getLogger(__name__)
 
 OUTAGE_FAILURES = 8
 """So many failures in a row, with no success in between, are the service's and not a file's.
 
 Until the service has answered once, the first failure is."""
-FIRST_PROBE_SECONDS = {"offline": 2.0, "blocked": 30.0, "full": 60.0}
-LAST_PROBE_SECONDS = {"offline": 60.0, "blocked": 900.0, "full": 900.0}
+UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError")
+"""Codes of failures that are never one file's: there was no connection."""
+STALLED_SECONDS = 10.0
+"""When a manifest that could not be written is tried again."""
 LATER_SECONDS = (60, 300, 900, 3600, 4 * 3600)
 """When a row that failed by itself is tried again: minutes, then hours."""
 
 
-@dataclass(slots=True)
-class Gate:
-    """Whether one part of the service may be called. `until` is on the wall clock, in unix seconds."""
-
-    state: str = "ok"
-    until: float = 0.0
-    error: TcbsyncError | None = None
-    since: float = 0.0
-    is_probed: bool = False
-    _last_pause: float = 0.0
-
-    def wait_seconds(self, now: float) -> float | None:
-        """How long to wait before calling: 0 for go (as the probe, maybe), None for until the probe is back."""
-        if self.state == "ok":
-            return 0.0
-        if self.is_probed:
-            return None
-        return max(0.0, self.until - now)
-
-    def close(self, state: str, error: TcbsyncError, now: float, seconds: float | None = None) -> None:
-        """Close for `seconds`, or for twice as long as the last time in this state."""
-        if seconds is None:
-            first, last = FIRST_PROBE_SECONDS[state], LAST_PROBE_SECONDS[state]
-            if self.state != state:
-                self._last_pause = first
-            elif now >= self.until:
-                self._last_pause = min(last, 2 * self._last_pause)
-            seconds = self._last_pause
-        if self.state != state:
-            self.since = now
-            log.warning("service %s: %s", state, error)
-        self.until = max(self.until, now + seconds) if self.state == state else now + seconds
-        self.state, self.error, self.is_probed = state, error, False
-
-    def open(self) -> None:
-        """Let everybody through again."""
-        if self.state != "ok":
-            log.info("service ok again, after %s", self.state)
-        self.state, self.error, self.is_probed = "ok", None, False
+class Closed(Exception):
+    """The service may not be called now. Nothing was asked; whoever wanted to comes again when it may."""
 
 
 @dataclass(slots=True)
@@ -95,17 +59,19 @@ class Pace:
     service: Gate = field(default_factory=Gate)
     envs: dict[str, Gate] = field(default_factory=dict)
     stores: dict[str, Gate] = field(default_factory=dict)
-    upload_slots: asyncio.Semaphore = field(init=False)
-    delete_slots: asyncio.Semaphore = field(init=False)
+    upload_slots: Slots = field(init=False)
+    delete_slots: Slots = field(init=False)
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.upload_slots = asyncio.Semaphore(self.uploads)
-        self.delete_slots = asyncio.Semaphore(self.deletes)
+        self.upload_slots = Slots(self.uploads)
+        self.delete_slots = Slots(self.deletes)
 
-    def gates(self, env: str, *, uploads: bool) -> list[Gate]:
-        """Give the gates that a call has to pass, the widest first."""
+    def gates(self, env: str | None, *, uploads: bool) -> list[Gate]:
+        """Give the gates that a call has to pass, the widest first. No env: a call that concerns all of them."""
+        if env is None:
+            return [self.service]
         gates = [self.service, self.envs.setdefault(env, Gate())]
         if uploads:
             gates.append(self.stores.setdefault(env, Gate()))
@@ -115,86 +81,94 @@ class Pace:
         """Give the first gate that is closed, or None where the way is free."""
         return next((gate for gate in self.gates(env, uploads=uploads) if gate.state != "ok"), None)
 
-    @contextlib.asynccontextmanager
-    async def passage(self, env: str, *, uploads: bool = True) -> AsyncIterator[None]:
-        """Wait until the service may be called, and note how it went: a CloudError inside closes what it must."""
-        probed = await self._pass(self.gates(env, uploads=uploads))
+    def wait_seconds(self, env: str | None, *, uploads: bool = True) -> float:
+        """How long to wait before calling; 0 is for go."""
+        now = self.host.now()
+        return max(gate.wait_seconds(now) for gate in self.gates(env, uploads=uploads))
+
+    async def clear(self, env: str | None, *, uploads: bool = True) -> None:
+        """Wait until a call has a chance to be let through."""
+        while wait := self.wait_seconds(env, uploads=uploads):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+
+    @contextlib.contextmanager
+    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[None]:
+        """Call the service inside, and it is noted how that went: a CloudError closes the gate that it speaks of.
+
+        Raises Closed where it may not be called.
+        """
+        if self.wait_seconds(env, uploads=uploads):
+            raise Closed
+        probed = [(gate, gate.error) for gate in self.gates(env, uploads=uploads) if gate.state != "ok"]
+        for gate, _ in probed:
+            gate.probe(self.host.now())
+        slots = self.upload_slots if uploads else self.delete_slots
         try:
             yield
         except CloudError as error:
             self.failed(env, error)
-            raise
-        except BaseException:
-            for gate in probed:
-                gate.is_probed = False
+            if isinstance(error, Busy):
+                slots.narrow(self.host.now())
             raise
         else:
-            self.succeeded(env, uploads=uploads)
+            self._failures = 0
+            slots.succeed()
+            for gate in _same(probed):
+                gate.open()
         finally:
+            for gate in _same(probed):
+                gate.end_probe()
             self._wake()
 
-    async def clear(self, env: str) -> None:
-        """Wait until an upload has a chance to be let through."""
-        while (gate := self.closed(env)) and (gate.wait_seconds(self.host.now()) != 0):
-            await self._changes(gate.wait_seconds(self.host.now()))
-
-    async def _pass(self, gates: list[Gate]) -> list[Gate]:
-        while True:
-            waits = [gate.wait_seconds(self.host.now()) for gate in gates]
-            if not any(wait is None or wait > 0 for wait in waits):
-                probed = [gate for gate in gates if gate.state != "ok"]
-                for gate in probed:
-                    gate.is_probed = True
-                return probed
-            await self._changes(None if None in waits else max(wait for wait in waits if wait is not None))
-
-    async def _changes(self, seconds: float | None) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
-
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def succeeded(self, env: str, *, uploads: bool) -> None:
-        """Note an answer that proves that the service works."""
-        self._failures = 0
-        for gate in self.gates(env, uploads=uploads):
-            gate.open()
-
-    def failed(self, env: str, error: CloudError) -> None:
+    def failed(self, env: str | None, error: CloudError) -> None:
         """Note a failure, and close the gate that it speaks of."""
         now = self.host.now()
         self.last_error = str(error)
         match error:
             case RateLimited():
                 self.service.close("paused", error, now, error.pause_seconds)
-            case StorageFull():
+            case StorageFull() if env is not None:
                 self.stores.setdefault(env, Gate()).close("full", error, now)
-            case Misconfigured(env_only=True):
+            case Misconfigured(env_only=True) if env is not None:
                 self.envs.setdefault(env, Gate()).close("blocked", error, now)
             case Misconfigured() | TokenRejected():
                 self.service.close("blocked", error, now)
             case Transient():
-                self._failures += 1
+                self._failures += 1 if error.code not in UNREACHABLE else OUTAGE_FAILURES
                 if self._failures >= OUTAGE_FAILURES or self.service.state == "offline":
                     self.service.close("offline", error, now)
             case _:
                 self._failures = 0
-                self.service.is_probed = False
 
     def stalled(self, error: StateError) -> None:
         """Note that the manifest cannot be written: no bytes may leave before their row is durable."""
         self.last_error = str(error)
-        self.service.close("blocked", error, self.host.now(), 10.0)
+        self.service.close("blocked", error, self.host.now(), STALLED_SECONDS)
         self._wake()
 
+    def resumed(self) -> None:
+        """Note that the manifest can be written again."""
+        if isinstance(self.service.error, StateError):
+            self.service.open()
+            self._wake()
 
-def excuses(error: TcbsyncError, pace: Pace, env: str) -> bool:
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+def _same(probed: list[tuple[Gate, TcbsyncError | None]]) -> list[Gate]:
+    """Give those gates that are closed for the same reason as when they were probed."""
+    return [gate for gate, error in probed if gate.state != "ok" and gate.error is error]
+
+
+def excuses(error: TcbsyncError, pace: Pace, env: str, *, uploads: bool = True) -> bool:
     """Whether a failure is the service's or the host's rather than this one file's."""
     if isinstance(error, RateLimited | StorageFull | Misconfigured | TokenRejected | StateError):
         return True
-    return isinstance(error, Transient) and pace.closed(env) is not None
+    return isinstance(error, Transient) and pace.closed(env, uploads=uploads) is not None
 
 
 def later(delays: tuple[int, ...], attempts: int) -> float:

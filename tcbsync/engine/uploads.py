@@ -1,7 +1,8 @@
 """Sends files, one attempt after the other, until the cloud's own answer proves that it holds them.
 
-The order of an attempt is the promise: read the file as one state, ask for a link, write the row, send, compare the
-ETag with the MD5 of what was sent, write the proof. Cut it off anywhere and the row still says what is left to do.
+The order of an attempt is the promise: read the row, read the file as one state, ask for a link, write the row, send,
+compare the ETag with the MD5 of what was sent, write the proof. Cut it off anywhere and the row still says what is left
+to do. Each attempt reads its row anew: what the cloud was sure to hold before the first one, it may not hold any more.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from tcbsync.core.errors import (
     StateError,
     TcbsyncError,
 )
-from tcbsync.core.model import Found
-from tcbsync.engine.pace import LATER_SECONDS, excuses, later
+from tcbsync.core.model import Found, State
+from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.local.digest import CHUNK, OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from tcbsync.core.model import Record
     from tcbsync.engine.parts import Parts
     from tcbsync.store.manifest import Job
 
@@ -37,7 +39,7 @@ log = logging.getLogger(__name__)
 SMALL = CHUNK
 """Files up to this size are read once: the bytes that are hashed are the bytes that are sent."""
 GROWING_SECONDS = (2, 5, 15, 60, 300)
-"""When a file that changed while it was read is tried again."""
+"""When a file that changed or went away while it was read is tried again, unless a look at the disk says otherwise."""
 
 
 class Uploads:
@@ -54,8 +56,10 @@ class Uploads:
         """Make the cloud hold the file that is at `job.local` now. The manifest says how it went; nothing is raised."""
         try:
             await self._parts.retry(lambda: self._attempt(job))
-        except FileVanished:
-            self._parts.look_again(job.local)
+        except Closed:
+            return  # its row waits, with all others, for the service
+        except FileVanished as error:
+            await self._vanished(job, error)
         except FileChanged as error:
             await self._fail(job, "changing", error, later(GROWING_SECONDS, job.attempts))
         except LocalError as error:
@@ -73,29 +77,47 @@ class Uploads:
 
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1
-        due_at = None if seconds is None else self._host.now() + seconds
         log.warning("%s: %s", job.path, error, extra={"code": code})
+        await self._postpone(job, code, error, seconds)
+
+    async def _vanished(self, job: Job, error: FileVanished) -> None:
+        """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
+        await self._postpone(job, "vanished", error, later(GROWING_SECONDS, job.attempts))
+        self._parts.look_again(job.local)
+
+    async def _postpone(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
+        due_at = None if seconds is None else self._host.now() + seconds
         try:
             await self._manifest.write(rows.fail, job.path, code, str(error), due_at)
         except StateError as stalled:
             self._pace.stalled(stalled)
 
     async def _attempt(self, job: Job) -> None:
-        await self._pace.clear(self._target.env)
-        file = await self._host.offload(OpenFile, self._target.root, job.path, job.local)
+        if self._pace.wait_seconds(self._target.env):
+            raise Closed
+        opened = await self._host.offload(self._open, job)
+        if opened is None:
+            return  # somebody else has done it, or it is not wanted any more
+        row, file = opened
         try:
             if wait := unsettled_seconds(file.fingerprint):
                 await asyncio.sleep(wait)
             if file.fingerprint.size <= SMALL:
-                await self._attempt_small(job, file)
+                await self._attempt_small(row, file)
             else:
-                await self._attempt_large(job, file)
+                await self._attempt_large(job, row, file)
         finally:
             file.close()
 
-    async def _attempt_small(self, job: Job, file: OpenFile) -> None:
+    def _open(self, job: Job) -> tuple[Record, OpenFile] | None:
+        row = self._manifest.record(job.path)
+        if row is None or row.state != State.UPLOAD:
+            return None
+        return row, OpenFile(self._target.root, job.path, job.local)
+
+    async def _attempt_small(self, row: Record, file: OpenFile) -> None:
         data, found = await self._host.offload(_read_whole, file)
-        if found.digest == job.digest:
+        if found.digest == row.digest:
             await self._touch(found)
             return
 
@@ -104,10 +126,10 @@ class Uploads:
 
         await self._send(found, chunks, lambda: found)
 
-    async def _attempt_large(self, job: Job, file: OpenFile) -> None:
-        if job.digest is not None and file.fingerprint.size == job.size:
+    async def _attempt_large(self, job: Job, row: Record, file: OpenFile) -> None:
+        if row.digest is not None and file.fingerprint.size == row.size:
             found = await self._host.offload(_read_through, file)
-            if found.digest == job.digest:
+            if found.digest == row.digest:
                 await self._touch(found)
                 return
             file.rewind()
@@ -132,16 +154,16 @@ class Uploads:
 
     async def _send(self, found: Found, chunks: Callable[[], AsyncIterator[bytes]], sent: Callable[[], Found]) -> None:
         env, key = self._target.env, self._target.prefix + found.path
-        async with self._pace.passage(env):
+        with self._pace.passage(env):
             link = await self._parts.cloud.link(env, key)
             await self._manifest.write(rows.sending, found, link.file_id, self._host.now())
             receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks(), self._target.form))
-            proof = sent()
-            assert proof.digest is not None, "a file that was read has a digest"
-            if receipt.md5 is None:
-                log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", found.path)
-            elif receipt.md5 != proof.digest.hex():
-                raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
+        proof = sent()
+        assert proof.digest is not None, "a file that was read has a digest"
+        if receipt.md5 is None:
+            log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", found.path)
+        elif receipt.md5 != proof.digest.hex():
+            raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
         self._parts.tally.uploads += 1
         self._parts.tally.upload_bytes += found.fingerprint.size

@@ -1,0 +1,147 @@
+"""A watcher and its mirror: what is handed over, what is not watched, and what status is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tcbsync.daemon.watching import Watching
+from tcbsync.local.hints import Hint, WatchMode, WatchState
+from tests.engine.world import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+
+    from tests.engine.world import World
+
+
+@asynccontextmanager
+async def watched(world: World) -> AsyncIterator[tuple[Watching, list[str]]]:
+    """Watch a mirror that does not run; its hints are collected."""
+    hinted: list[str] = []
+    async with world.assembly() as assembly:
+        (mirror,) = assembly.mirrors
+
+        def collect(paths: Iterable[tuple[str, bool]]) -> None:
+            asyncio.get_running_loop()  # raises where this is not the event loop's thread
+            hinted.extend(path for path, _ in paths)
+
+        mirror.hint = collect  # type: ignore[method-assign]
+        async with Watching(mirror).open() as watching:
+            yield watching, hinted
+
+
+async def test_hints_come_in_the_event_loop(world: World) -> None:
+    """The watcher's threads only hand over."""
+    async with watched(world) as (watching, hinted):
+        world.write("a")
+
+        await eventually(lambda: "a" in hinted)
+        assert watching.is_alive
+        assert watching.state.mode is WatchMode.INOTIFY
+
+
+async def test_what_is_ignored_is_not_watched_from_the_start(world: World) -> None:
+    """A directory with a hundred thousand ignored files costs no watch and wakes nobody."""
+    world.write(".tcbignore", "node_modules/\n")
+    world.write("node_modules/deep/er/file")
+    world.write("src/file")
+
+    async with watched(world) as (watching, hinted):
+        world.write("node_modules/deep/er/other")
+        world.write("src/other")
+        await eventually(lambda: "src/other" in hinted)
+
+        assert watching.state.watches == 2
+        assert not any(path.startswith("node_modules") for path in hinted)
+
+
+async def test_ignored_names_are_compared_in_one_form(world: World) -> None:
+    """A rule and a directory that are spelled in two Unicode forms are the same to the watcher as to the look."""
+    world.write(".tcbignore", "caf\u00e9/\n")
+    world.write("cafe\u0301/file")
+
+    async with watched(world) as (watching, _):
+        assert watching.state.watches == 1
+
+
+@pytest.mark.slow
+async def test_new_rules_are_followed(world: World) -> None:
+    """What is ignored now is watched no more, what is not ignored any more is watched again."""
+    world.write(".tcbignore", "a/\n")
+    world.write("a/file")
+    world.write("b/file")
+
+    async with watched(world) as (watching, hinted):
+        watching.check()
+        world.write(".tcbignore", "b/\n")
+        await watching.mirror.looks.open(anew=True)
+        watching.check()
+        await eventually(lambda: "" in hinted)
+        hinted.clear()
+        world.write("b/other")
+        world.write("a/other")
+        await eventually(lambda: "a/other" in hinted)
+
+        assert "b/other" not in hinted
+
+
+async def test_unchanged_rules_cost_no_walk(world: World) -> None:
+    """A look that finds the same rules does not arm the watches again."""
+    world.write("a/file")
+
+    async with watched(world) as (watching, hinted):
+        for _ in range(3):
+            await watching.mirror.looks.open(anew=True)
+            watching.check()
+        world.write("a/other")
+        await eventually(lambda: "a/other" in hinted)
+
+        assert "" not in hinted
+
+
+async def test_a_missing_root_is_no_error(world: World) -> None:
+    """It waits for the root, and has everything looked at when it is there."""
+    world.root.rmdir()
+
+    async with watched(world) as (watching, hinted):
+        assert watching.state.mode is WatchMode.WAITING
+        await eventually(lambda: watching.mirror.blind == ("",))
+
+        world.write("a")
+        await eventually(lambda: "" in hinted)
+        await eventually(lambda: watching.mirror.blind == ())
+
+
+BLIND = {
+    "sees all": (WatchState(WatchMode.INOTIFY), ()),
+    "native": (WatchState(WatchMode.NATIVE), ()),
+    "some blind": (WatchState(WatchMode.DEGRADED, "limit", blind=("a", "b"), blind_count=2), ("a", "b")),
+    "too many blind": (WatchState(WatchMode.DEGRADED, "limit", blind=("a", "b"), blind_count=3), ("",)),
+    "no events": (WatchState(WatchMode.TIMED, "nfs"), ("",)),
+    "no root": (WatchState(WatchMode.WAITING, "missing"), ("",)),
+}
+
+
+@pytest.mark.parametrize(("state", "blind"), BLIND.values(), ids=BLIND)
+async def test_where_no_events_come_from_is_rescanned(world: World, state: WatchState, blind: tuple[str, ...]) -> None:
+    """Every state of the watcher says which paths need a timer."""
+    async with world.assembly() as assembly:
+        watching = Watching(assembly.mirrors[0])
+
+        await asyncio.to_thread(watching._on_state, state)
+
+        await eventually(lambda: watching.mirror.blind == blind)
+
+
+async def test_a_mirror_that_is_told_in_batches(world: World) -> None:
+    """Many hints of one read are one call."""
+    async with world.assembly() as assembly:
+        watching = Watching(assembly.mirrors[0])
+
+        await asyncio.to_thread(watching._on_hints, [Hint("a", is_quiet=True), Hint("b", is_quiet=False)])
+
+        await eventually(lambda: len(watching.mirror.settle) == 2)

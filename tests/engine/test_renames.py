@@ -1,0 +1,96 @@
+"""A rename never leaves the cloud without the bytes: the new name is there before the old one goes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tcbsync.core.model import State
+from tcbsync.emulator.faults import Fault
+from tests.engine.world import PREFIX, eventually
+
+if TYPE_CHECKING:
+    from tcbsync.emulator.server import Emulator
+    from tests.engine.world import World
+
+
+pytestmark = pytest.mark.usefixtures("stays")
+
+
+@pytest.mark.parametrize("content", ["bytes", "edited on the way"])
+async def test_the_new_name_is_there_before_the_old_one_goes(world: World, emulator: Emulator, content: str) -> None:
+    """However slow the upload is, the delete waits for it, also where the file was edited with the rename."""
+    world.write("old", "bytes")
+
+    async with world.running(delete_grace_seconds=0.0) as mirror:
+        await eventually(mirror.is_in_sync)
+        emulator.install(Fault(call="cos", kind="stall", seconds=0.5, key=f"{PREFIX}new"))
+        world.write("new", content)
+        (world.root / "old").unlink()
+        await eventually(lambda: emulator.counters.at_once["cos"] > 0)
+        await eventually(lambda: (row := world.row("old")) is not None and row.state == State.DELETE)
+        await asyncio.sleep(0.1)
+
+        assert "batchdeletefile" not in world.calls()
+
+        await eventually(world.is_equal)
+
+    order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
+    assert order[-2:] == ["cos", "batchdeletefile"]
+
+
+@pytest.mark.parametrize("errcode", [-1, -501007], ids=["tried again later", "parked"])
+async def test_a_rename_whose_upload_fails_keeps_the_old_object(world: World, emulator: Emulator, errcode: int) -> None:
+    """As long as the new name may still go up, the bytes stay under the old one; when it is given up, it goes."""
+    world.write("old", "bytes")
+    await world.sync()
+    emulator.install(Fault(call="uploadfile", kind="errcode", errcode=errcode, key=f"{PREFIX}new"))
+    world.write("another", "that the service takes")
+    (world.root / "old").rename(world.root / "new")
+
+    await world.sync(uploads=1)
+
+    is_parked = errcode == -501007
+    assert ("old" in world.cloud()) != is_parked
+
+    emulator.clear_faults()
+    world.host.ahead = 7 * 3600
+    await world.sync()
+    assert ("new" in world.cloud()) != is_parked
+    assert "old" not in world.cloud()
+
+
+async def test_a_delete_that_waits_for_a_failing_upload_does_not_keep_a_pass_from_ending(
+    world: World, emulator: Emulator
+) -> None:
+    """A file of the same size, maybe the same under another name, failed a while ago and waits its turn."""
+    world.write("old", "bytes")
+    await world.sync()
+    world.write("0", "so that the service has answered")
+    world.write("other", "BYTES")
+    emulator.install(Fault(call="uploadfile", kind="errcode", errcode=-1, key=f"{PREFIX}other"))
+    await world.sync(uploads=1)
+    (world.root / "old").unlink()
+
+    await world.sync()
+
+    assert "old" in world.cloud()
+    assert world.report().counts().pending_deletes == 1
+
+
+async def test_a_renamed_directory_moves_whole(world: World, emulator: Emulator) -> None:
+    """Every new key is there before the first old one goes."""
+    for number in range(70):
+        world.write(f"d/{number}", str(number))
+    emulator.set_latency(0.01)
+
+    async with world.running() as mirror:
+        await eventually(mirror.is_in_sync)
+        (world.root / "d").rename(world.root / "e")
+        await eventually(world.is_equal)
+
+    order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
+    assert order.index("batchdeletefile") == 71 + 70
+    assert world.calls()["batchdeletefile"] == 2

@@ -1,0 +1,123 @@
+"""How many at once: fewer on complaint, slowly more again, and none is ever lost."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tcbsync.engine.slots import NARROW_SECONDS, WIDEN_SUCCESSES, Slots
+
+
+async def free(slots: Slots) -> int:
+    """Count the slots that can be taken at this moment, and give them back."""
+    taken = 0
+    while True:
+        taking = asyncio.create_task(slots.acquire())
+        await asyncio.wait([taking], timeout=0)
+        if not taking.done():
+            break
+        taken += 1
+    taking.cancel()
+    await asyncio.wait([taking])
+    for _ in range(taken):
+        slots.release()
+    return taken
+
+
+async def test_as_many_at_once_as_configured() -> None:
+    """The one beyond the limit waits until a slot is given back."""
+    slots = Slots(2)
+    await slots.acquire()
+    await slots.acquire()
+    third = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0)
+
+    assert not third.done()
+
+    slots.release()
+    await asyncio.wait_for(third, 5)
+
+
+async def test_too_many_at_once_halves_the_limit() -> None:
+    """Those in flight go on; their slots are not all given to others."""
+    slots = Slots(8)
+    for _ in range(8):
+        await slots.acquire()
+
+    slots.narrow(now=100.0)
+    for _ in range(8):
+        slots.release()
+
+    assert slots.limit == 4
+    assert await free(slots) == 4
+
+
+async def test_free_slots_are_withdrawn_too() -> None:
+    """A complaint while little is in flight holds for the burst that comes after it."""
+    slots = Slots(8)
+    await slots.acquire()
+
+    slots.narrow(now=100.0)
+
+    assert await free(slots) == 3
+
+
+async def test_complaints_of_one_second_count_once() -> None:
+    """All that are in flight complain together."""
+    slots = Slots(16)
+
+    for moment in range(16):
+        slots.narrow(100.0 + moment * NARROW_SECONDS / 100)
+
+    assert slots.limit == 8
+
+
+async def test_at_least_one_slot_stays() -> None:
+    """However often the service complains, work goes on."""
+    slots = Slots(4)
+
+    for moment in range(10):
+        slots.narrow(100.0 + 10 * moment)
+
+    assert slots.limit == 1
+
+
+async def test_successes_bring_slots_back_one_by_one() -> None:
+    """After a while without complaints there is one more, and never more than configured."""
+    slots = Slots(2)
+    slots.narrow(100.0)
+
+    for _ in range(WIDEN_SUCCESSES * 5):
+        slots.succeed()
+
+    assert slots.limit == 2
+    assert await free(slots) == 2
+
+
+@given(st.lists(st.sampled_from(["take", "give", "narrow", "succeed"]), max_size=300))
+def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
+    """Whatever happens in between, when all are given back exactly `limit` are free."""
+
+    async def live() -> None:
+        slots, taken, now = Slots(5), 0, 0.0
+        for step in steps:
+            now += NARROW_SECONDS
+            match step:
+                case "take" if taken < slots.limit:
+                    await asyncio.wait_for(slots.acquire(), 5)
+                    taken += 1
+                case "give" if taken:
+                    slots.release()
+                    taken -= 1
+                case "narrow":
+                    slots.narrow(now)
+                case "succeed":
+                    for _ in range(WIDEN_SUCCESSES):
+                        slots.succeed()
+        for _ in range(taken):
+            slots.release()
+        assert await free(slots) == slots.limit
+
+    asyncio.run(live())

@@ -1,0 +1,89 @@
+"""What is wanted in the cloud: files that are ignored, kept, or no longer ignored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tcbsync.core.model import State
+from tcbsync.emulator.faults import Fault
+from tests.engine.world import eventually
+
+if TYPE_CHECKING:
+    from tcbsync.emulator.server import Emulator
+    from tests.engine.world import World
+
+pytestmark = pytest.mark.usefixtures("stays")
+
+
+async def test_a_file_whose_upload_was_never_begun_is_forgotten_without_a_call(world: World) -> None:
+    """Nothing was sent, so nothing can be there."""
+    world.emulator.install(Fault(call="uploadfile", kind="errcode", errcode=40097))
+    file = world.write("a")
+    await world.sync()
+    file.unlink()
+
+    await world.sync()
+
+    assert world.row("a") is None
+    assert "batchdeletefile" not in world.calls()
+
+
+@pytest.mark.parametrize("where", ["file", "configuration"])
+async def test_an_ignored_file_that_was_mirrored_is_deleted(world: World, where: str) -> None:
+    """Ignored means not in the cloud, though the file is still on the disk."""
+    world.write("keep.txt")
+    world.write("drafts/secret.txt")
+    await world.sync()
+
+    if where == "file":
+        world.write(".tcbignore", "drafts/\n")
+        await world.sync()
+    else:
+        await world.sync(ignore=("drafts/",))
+
+    assert world.others() == {"keep.txt": b"content"}
+    assert world.row("drafts/secret.txt") is None
+
+
+async def test_a_file_that_is_no_longer_ignored_comes_back(world: World) -> None:
+    """Taking the rule away is a change like any other."""
+    world.write("drafts/secret.txt")
+    await world.sync(ignore=("drafts/",))
+
+    await world.sync()
+
+    assert world.is_equal()
+
+
+async def test_a_mirror_that_never_deletes_keeps_the_objects(world: World) -> None:
+    """The object stays, and so does its row: it can be deleted later, when the mirror is told to."""
+    file = world.write("b")
+    await world.sync(delete="never")
+    file.unlink()
+
+    await world.sync(delete="never")
+    row = world.row("b")
+
+    assert world.others() == {"b": b"content"}
+    assert row is not None
+    assert row.state == State.KEPT
+
+    await world.sync()
+    assert world.others() == {}
+
+
+async def test_a_file_that_is_ignored_while_it_is_sent_goes_all_the_same(world: World, emulator: Emulator) -> None:
+    """The look that follows the new rules finds it busy; the one after that must not overlook it."""
+    async with world.running() as mirror:
+        await eventually(mirror.is_in_sync)
+        emulator.install(Fault(call="cos", kind="stall", seconds=0.7, count=1))
+        world.write("secret.psd")
+        await eventually(lambda: emulator.counters.at_once["cos"] > 0)
+        world.write(".tcbignore", "*.psd\n")
+        await eventually(lambda: emulator.counters.at_once["cos"] == 0)
+        await eventually(mirror.is_in_sync)
+        await eventually(lambda: world.others() == {})
+
+    assert world.row("secret.psd") is None

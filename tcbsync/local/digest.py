@@ -1,8 +1,8 @@
 """Reads a file as one state, with the MD5 of it. Opens nothing that a symbolic link leads to, and writes nothing.
 
 A file stood still if its fingerprint is the same before and after it was read. That proves nothing while the file's
-mtime is as young as the clock of its file system is coarse (a second write may leave it unchanged), so such a file is
-told to wait: see `unsettled_seconds`.
+times are as young as the clock of its file system is coarse (a second write may leave them unchanged), so such a file
+is told to wait: see `unsettled_seconds`.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ class OpenFile:
         self._root = root
         self._path = path
         self._local = local
+        self._count = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         try:
             self._descriptor = _open_beneath(root, local)
@@ -74,31 +75,43 @@ class OpenFile:
         except OSError as error:
             raise FileUnreadable(f"{self._path} cannot be read: {error.strerror}") from error
         self._md5.update(data)
+        self._count += len(data)
         return data
 
     def rewind(self) -> None:
         """Start again from the first byte."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
+        self._count = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def finish(self) -> Found:
-        """Give the file as it was while all of it was read. Raises FileChanged, FileVanished, FileUnreadable."""
+        """Give the file as it was while all of it was read. Raises FileChanged, FileVanished, FileUnreadable.
+
+        FileChanged also where fewer bytes were read, or more, than the file has.
+        """
         try:
             by_name = fingerprint_of(os.lstat(self._root / self._local))
         except GONE as error:
             raise FileVanished(f"{self._path} went away while it was read") from error
         except OSError as error:
             raise FileUnreadable(f"{self._path} cannot be looked at: {error.strerror}") from error
-        if not self.fingerprint == fingerprint_of(os.fstat(self._descriptor)) == by_name:
+        is_same = self.fingerprint == fingerprint_of(os.fstat(self._descriptor)) == by_name
+        if not is_same or self._count != self.fingerprint.size:
             raise FileChanged(f"{self._path} changed while it was read", hint="it is sent once it is quiet")
         return Found(self._path, self.fingerprint, self._local, self._md5.digest())
 
 
 def unsettled_seconds(fingerprint: Fingerprint) -> float:
     """How long to wait until a change of the file is sure to change its fingerprint; 0 where that is so already."""
-    tick = FINE_TICK_NS if fingerprint.mtime_ns % 1_000_000_000 else COARSE_TICK_NS
-    wait = fingerprint.mtime_ns + tick - time.time_ns()
-    return wait / 1e9 if 0 < wait <= tick else 0.0
+    now_ns = time.time_ns()
+    # Whoever sets the mtime back, as rsync and tar do, cannot set the ctime.
+    return max(_unsettled_ns(fingerprint.mtime_ns, now_ns), _unsettled_ns(fingerprint.ctime_ns, now_ns)) / 1e9
+
+
+def _unsettled_ns(stamp_ns: int, now_ns: int) -> int:
+    tick = FINE_TICK_NS if stamp_ns % 1_000_000_000 else COARSE_TICK_NS
+    wait = stamp_ns + tick - now_ns
+    return wait if 0 < wait <= tick else 0
 
 
 def _open_beneath(root: Path, local: str) -> int:

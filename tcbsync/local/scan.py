@@ -5,10 +5,10 @@ What could not be looked at is a Problem, never a hole. Unchanged files cost a `
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync.core.keys import MAX_FILE_BYTES, key_problem, normal
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from tcbsync.core.ignore import Rules
 
-INODE_MASK = 2**63 - 1
-"""SQLite's integers are signed; some file systems number beyond that."""
+MASK = 2**63 - 1
+"""SQLite's integers have 63 bits and a sign. Inodes go beyond that, and so do times after the year 2262."""
 
 GONE = (FileNotFoundError, NotADirectoryError)
 
@@ -44,8 +44,7 @@ class Place(NamedTuple):
 ROOT = Place("", "")
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A name in a directory. `status` is None for a directory, whose own is not needed."""
 
     raw: str
@@ -55,7 +54,7 @@ class _Entry:
 
 def fingerprint_of(status: os.stat_result) -> tuple[int, int, int, int]:
     """Give what a Fingerprint holds."""
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino & INODE_MASK)
+    return (status.st_size, status.st_mtime_ns & MASK, status.st_ctime_ns & MASK, status.st_ino & MASK)
 
 
 class Disk:
@@ -75,28 +74,24 @@ class Disk:
         return (status.st_dev, status.st_ino)
 
     def surely_absent(self, local: str) -> bool:
-        """Whether the disk says that no file is there. "Could not look" is no."""
+        """Whether the disk says that no file is there which should be mirrored. "Could not look" is no."""
+        lifted = self.lift(local)
         try:
-            status = os.lstat(self._at(self.lift(local)))
+            mode = os.lstat(self._at(lifted)).st_mode
         except GONE:
-            try:
-                self.identity()  # of the file, not of the root above it
-            except OSError:
-                return False
-            return True
+            return self._is_directory("", follows=True)  # the file is gone, not the root above it
         except OSError:
             return False
-        return not stat.S_ISREG(status.st_mode)
+        if lifted != local:
+            return not stat.S_ISDIR(mode)
+        return not stat.S_ISREG(mode) or self.is_ignored(local)
 
     def lift(self, local: str) -> str:
         """Give the topmost part of `local` that is no plain directory; what is beneath it is decided there."""
         position = local.find("/")
         while position > 0:
             above = local[:position]
-            try:
-                if not stat.S_ISDIR(os.lstat(self._at(above)).st_mode):
-                    return above
-            except OSError:
+            if not self._is_directory(above):
                 return above
             position = local.find("/", position + 1)
         return local
@@ -106,7 +101,7 @@ class Disk:
         path = normal(local)
         if self.rules.ignores_below(path) or self.rules.ignores(path):
             return True
-        return self.rules.ignores(path, is_directory=True) and (self.root / local).is_dir()
+        return self.rules.ignores(path, is_directory=True) and self._is_directory(local)
 
     def snapshot(
         self, place: Place, *, names: Collection[str] | None = None, accepted: Container[str] = ()
@@ -125,14 +120,20 @@ class Disk:
                 self._sort(snapshot, directories, name, entry, accepted)
             else:
                 renamed[name].append(entry)
+        taken = snapshot.files.keys() | {split(directory.path)[1] for directory in directories} if renamed else ()
         for name, entries in renamed.items():
-            is_taken = name in snapshot.files or any(split(directory.path)[1] == name for directory in directories)
-            if is_taken or len(entries) > 1:
+            if name in taken or len(entries) > 1:
                 self._report_twins(snapshot, directories, name)
             else:
                 snapshot.spellings[name] = entries[0].raw
                 self._sort(snapshot, directories, name, entries[0], accepted)
         return snapshot, directories
+
+    def _is_directory(self, local: str, *, follows: bool = False) -> bool:
+        try:
+            return stat.S_ISDIR(os.stat(self._at(local), follow_symlinks=follows).st_mode)  # noqa: PTH116 - a hot path
+        except OSError:
+            return False
 
     def _at(self, local: str) -> str:
         return f"{self._root}/{local}" if local else self._root
@@ -157,7 +158,7 @@ class Disk:
 
     def _listed(self, snapshot: Snapshot) -> Iterator[_Entry]:
         try:
-            with os.scandir(self._at(snapshot.local)) as entries:
+            with _scan(self._at(snapshot.local), follows=not snapshot.local) as entries:
                 for entry in entries:
                     try:
                         is_directory = entry.is_dir(follow_symlinks=False)
@@ -179,7 +180,11 @@ class Disk:
         if entry.error is not None:
             snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.error.strerror}"))
         elif entry.status is None:
-            if not self.rules.ignores(path, is_directory=True):
+            if self.rules.ignores(path, is_directory=True):
+                return
+            if reason := key_problem(self._prefix + path):
+                snapshot.skipped.append(Skipped(path, reason))  # and with it everything beneath
+            else:
                 directories.append(Place(path, join(snapshot.local, entry.raw)))
         elif name in accepted or not self.rules.ignores(path):
             self._sort_file(snapshot, name, entry.status, is_accepted=name in accepted)
@@ -202,3 +207,14 @@ class Disk:
         snapshot.problems.append(
             Problem(path, "two names on disk differ only in Unicode normalisation and meet in one key; rename one")
         )
+
+
+@contextlib.contextmanager
+def _scan(path: str, *, follows: bool) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """List a directory; raise NotADirectoryError where a link has taken its place, unless it is to be followed."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | (0 if follows else os.O_NOFOLLOW))
+    try:
+        with os.scandir(descriptor) as entries:
+            yield entries
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,127 @@
+"""Names: those that the cloud refuses, those that are spelled in two ways, and those that somebody asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tcbsync.local.scan import ROOT, Place
+from tests.local.scanning import COMPOSED, DECOMPOSED, disk, look, scan, tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("a\\b", "backslash"), ("a\x1bb", "control character"), ("${filename}", "${filename}"), ("a\udcff", "UTF-8")],
+)
+def test_names_that_the_cloud_refuses_are_told(tmp_path: Path, name: str, words: str) -> None:
+    """With the reason; a directory of such a name once, and not each file in it."""
+    tree(tmp_path, f"file/{name}", f"directory/{name}/a", f"directory/{name}/b")
+
+    sight = scan(disk(tmp_path))
+
+    assert sight.skipped.keys() == {f"file/{name}", f"directory/{name}"}
+    assert all(words in reason for reason in sight.skipped.values())
+    assert (sight.files, sight.problems) == ({}, {})
+
+
+def test_the_prefix_counts(tmp_path: Path) -> None:
+    """A path that is too long only behind the prefix is told, too."""
+    tree(tmp_path, "a" * 200)
+
+    fits = scan(disk(tmp_path, prefix="p" * 650))
+    too_long = scan(disk(tmp_path, prefix="p" * 651))
+
+    assert (len(fits.files), fits.skipped) == (1, {})
+    assert (too_long.files, list(too_long.skipped.values())) == (
+        {},
+        ["the path has 851 bytes; the cloud takes at most 850"],
+    )
+
+
+def test_a_name_in_decomposed_form(tmp_path: Path) -> None:
+    """Its path is composed; its spelling is remembered for whoever opens it, that of the directory with it."""
+    tree(tmp_path, f"{DECOMPOSED}/{DECOMPOSED}.png")
+
+    assert scan(disk(tmp_path)).files == {f"{COMPOSED}/{COMPOSED}.png": f"{DECOMPOSED}/{DECOMPOSED}.png"}
+
+
+@pytest.mark.parametrize("other", ["file", "directory"])
+def test_two_names_that_meet_in_one_key_are_a_problem(tmp_path: Path, other: str) -> None:
+    """Neither overwrites the other, be they files or directories; names beside them are not concerned."""
+    tree(tmp_path, COMPOSED if other == "file" else f"{COMPOSED}/a", DECOMPOSED, f"{DECOMPOSED}.png", "b")
+
+    sight = scan(disk(tmp_path))
+
+    assert sight.files.keys() == {f"{COMPOSED}.png", "b"}
+    assert sight.problems.keys() == {COMPOSED}
+    assert "meet in one key" in sight.problems[COMPOSED]
+
+
+def test_two_directories_that_meet_in_one_key_are_not_entered(tmp_path: Path) -> None:
+    """What is in them would meet as well."""
+    tree(tmp_path, f"{COMPOSED}/a", f"{DECOMPOSED}/b")
+
+    sight = scan(disk(tmp_path))
+
+    assert (sight.files, list(sight.problems)) == ({}, [COMPOSED])
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_several_forms_that_meet_in_one_key(tmp_path: Path, count: int) -> None:
+    """None of them the composed one: still one problem."""
+    forms = ["s\u0323\u0307", "s\u0307\u0323", "\u1e63\u0307"]  # s with two dots, one above and one below
+    tree(tmp_path, *forms[:count])
+
+    sight = scan(disk(tmp_path))
+
+    assert (sight.files, list(sight.problems)) == ({}, ["\u1e69"])
+
+
+def test_some_names(tmp_path: Path) -> None:
+    """Only what was asked for is looked at; what is not there is not there, and a directory is given to be walked."""
+    tree(tmp_path, "a", "b", "c.psd", "d/e")
+    root = disk(tmp_path, "*.psd")
+
+    snapshot, directories = root.snapshot(ROOT, names=["a", "c.psd", "d", "missing"])
+
+    assert snapshot.files.keys() == {"a"}
+    assert directories == [Place("d", "d")]
+    assert (snapshot.problems, snapshot.skipped) == ([], [])
+
+
+@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
+def test_a_name_is_found_in_any_form(tmp_path: Path, asked: str) -> None:
+    """Whichever of its spellings was asked for, and whichever the disk has."""
+    root = tmp_path / "root"
+    tree(root, "a", DECOMPOSED)
+
+    assert look(disk(root), [asked]).files == {COMPOSED: DECOMPOSED}
+
+    (root / DECOMPOSED).rename(root / COMPOSED)
+    assert look(disk(root), [asked]).files == {COMPOSED: COMPOSED}
+
+
+@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
+def test_twins_are_found_by_the_name_of_either(tmp_path: Path, asked: str) -> None:
+    """A look at one of them must not take it for the only one."""
+    tree(tmp_path, COMPOSED, DECOMPOSED)
+
+    sight = look(disk(tmp_path), [asked])
+
+    assert (sight.files, list(sight.problems)) == ({}, [COMPOSED])
+
+
+def test_what_was_accepted_before_is_not_judged_again(tmp_path: Path) -> None:
+    """The rules, and those for names, were asked about when the row was made; kind and size are looked at each time."""
+    tree(tmp_path, "a.psd", "b\\", "c.psd")
+    (tmp_path / "link.psd").symlink_to("a.psd")
+    root = disk(tmp_path, "*.psd")
+
+    snapshot, _ = root.snapshot(ROOT, accepted={"a.psd", "b\\", "link.psd"})
+
+    assert snapshot.files.keys() == {"a.psd", "b\\"}
+    assert [skipped.path for skipped in snapshot.skipped] == ["link.psd"]

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from tcbsync.core.errors import StateError
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Counts, Report, find_mirror
@@ -41,6 +42,8 @@ class MirrorStatus:
     problems: int = 0
     drift: int = 0
     watch_reason: str = ""
+    hold: str = ""
+    """Why deletes wait for a person, or for the root to come back."""
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
 
@@ -50,21 +53,38 @@ def iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+def manifest_file(state_dir: Path) -> Path | None:
+    """Say where the manifest is; None where there is none yet. Raises StateError where one may not even look."""
+    path = state_dir / FILE_NAME
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StateError(
+            f"the state directory {state_dir} cannot be looked into: {error.strerror}",
+            hint="do this as the user that tcbsync runs as",
+        ) from error
+    return path
+
+
 def open_report(state_dir: Path, name: str, env: str, prefix: str) -> Report | None:
     """Open one mirror's rows for reading; None where nothing was written yet. Raises StateError."""
-    path = state_dir / FILE_NAME
-    if not path.exists():
+    path = manifest_file(state_dir)
+    if path is None:
         return None
     reader = open_reader(path)
     number = find_mirror(reader, name, env, prefix)
     return None if number is None else Report(reader, number)
 
 
-def stopped_status(name: str, report: Report | None) -> MirrorStatus:
-    """Describe a mirror that no process looks after now."""
+def idle_status(name: str, report: Report | None, process: str = "") -> MirrorStatus:
+    """Describe a mirror that no daemon looks after; `process` is what else is at work on it now, if anything is."""
+    state, reason = ("syncing", f"{process} is at work") if process else ("stopped", "")
     if report is None:
-        return MirrorStatus(name, "stopped", reason="never ran")
-    return _describe(name, "stopped", report)
+        return MirrorStatus(name, state, reason=reason or "never ran")
+    hold = _root_problem(report) or _hold(report)
+    return _describe(name, state, report, hold=hold, reason=reason or hold)
 
 
 def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
@@ -77,6 +97,7 @@ def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: s
         watch_mode=watch_mode,
         watch_reason=watch_reason,
         drift=mirror.drift,
+        hold=mirror.looks.root_problem or _hold(report),
         reason=reason,
     )
 
@@ -98,9 +119,12 @@ def as_json(mirrors: list[MirrorStatus], service: dict[str, str | None]) -> dict
 
 
 def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
-    looks, counts = mirror.looks, report.counts()
+    looks = mirror.looks
+    # In the order in which a change goes on its way: read the other way round, one might slip past unseen.
+    is_noticed = len(mirror.settle) > 0 or (looks.is_looking and not looks.is_scanning)
+    counts = report.counts()
+    is_working = is_noticed or counts.pending_uploads or counts.pending_deletes or len(mirror.parts.busy)
     gate = mirror.parts.pace.closed(mirror.parts.target.env)
-    is_working = counts.pending_uploads or counts.pending_deletes or len(mirror.settle) or len(mirror.parts.busy)
     told = (
         (bool(looks.root_problem), "held", looks.root_problem),
         (not looks.has_scanned, "scanning" if looks.is_scanning else "starting", ""),
@@ -111,6 +135,14 @@ def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
         (report.blocking_problems() > 0, "syncing", "some paths cannot be looked at; `tcbsync failed` lists them"),
     )
     return next(((state, reason) for is_true, state, reason in told if is_true), ("in_sync", ""))
+
+
+def _hold(report: Report) -> str:
+    return report.hold() if report.counts().held_deletes else ""
+
+
+def _root_problem(report: Report) -> str:
+    return next((reason for path, reason, blocks, _ in report.problems() if blocks and not path), "")
 
 
 def _describe(name: str, state: str, report: Report, **more: Any) -> MirrorStatus:

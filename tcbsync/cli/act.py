@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING
 
 from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, declare, load_config, takes_json, takes_mirror
+from tcbsync.cli.common import Verbs, at_work, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store import rows
-from tcbsync.store.lock import holder
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Sequence
 
-    from tcbsync.config.schema import Config
+    from tcbsync.config.schema import Config, MirrorConfig
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -44,36 +43,40 @@ def add_verbs(verbs: Verbs) -> None:
 
 async def _retry(options: argparse.Namespace) -> int:
     config = load_config(options)
-    counts = await write(config, "retry", rows.retry, options.mirror)
-    _tell(options, counts, "file", "will be tried again")
+    counts, when = await _write(config, "retry", rows.retry, named(options, config))
+    _tell(options, counts, f"tried again {when}", "file", "nothing failed")
     return exits.DONE
 
 
 async def _approve(options: argparse.Namespace) -> int:
     config = load_config(options)
-    counts = await write(config, "approve", rows.approve, [options.mirror])
-    _tell(options, counts, "delete", "approved")
+    counts, when = await _write(config, "approve", rows.approve, chosen(config, [options.mirror]))
+    _tell(options, counts, f"approved, carried out {when}", "delete", "nothing is held")
     return exits.DONE
 
 
-def _tell(options: argparse.Namespace, counts: dict[str, int], what: str, done: str) -> None:
+def _tell(options: argparse.Namespace, counts: dict[str, int], done: str, what: str, nothing: str) -> None:
     if options.json:
         as_json(counts)
     else:
-        say(*(f"{name}: {plural(count, what)} {done}" for name, count in counts.items()))
+        say(*(f"{name}: {f'{plural(count, what)} {done}' if count else nothing}" for name, count in counts.items()))
 
 
-async def write(config: Config, verb: str, command: Callable[..., int], names: Sequence[str]) -> dict[str, int]:
-    """Have a command carried out for some mirrors, or all. Gives the rows it touched, by mirror. Raises StateError."""
-    mirrors = chosen(config, names)
-    if holder(config.state_dir):
-        counts: dict[str, int] = {}
+async def _write(
+    config: Config, verb: str, command: Callable[..., int], mirrors: Sequence[MirrorConfig]
+) -> tuple[dict[str, int], str]:
+    """Have a command carried out. Gives the rows that it touched, by mirror, and when they move. Raises StateError."""
+    _, is_daemon = at_work(config)
+    counts: dict[str, int] = {}
+    if is_daemon:
         for mirror in mirrors:
             counts |= await control.ask(config.state_dir, verb, mirror=mirror.name)
-        return counts
+        return counts, "by the daemon, now"
     store = Store(config.state_dir, verb)
     try:
-        manifests = {each.name: await store.manifest(each.name, each.env, each.prefix) for each in mirrors}
-        return {name: await manifest.write(command) for name, manifest in manifests.items()}
+        for mirror in mirrors:
+            manifest = await store.manifest(mirror.name, mirror.env, mirror.prefix)
+            counts[mirror.name] = await manifest.write(command)
     finally:
         await store.close()
+    return counts, "with the next sync"

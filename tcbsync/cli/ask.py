@@ -1,24 +1,30 @@
-"""`status`, `failed`, `held`, `url`: the verbs that ask."""
+"""`status`, `failed`, `held`: the verbs that ask."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
 from tcbsync.cli import exits
-from tcbsync.cli.common import Reported, Verbs, declare, load_config, reported, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, printable, say, table, warn
-from tcbsync.cloud.api import BATCH
-from tcbsync.core.batch import batches
-from tcbsync.core.keys import normal
-from tcbsync.daemon.assemble import connect
-from tcbsync.status import iso
-from tcbsync.store.lock import holder
+from tcbsync.cli.common import (
+    Reported,
+    Verbs,
+    at_work,
+    declare,
+    load_config,
+    named,
+    reported,
+    takes_json,
+    takes_mirror,
+)
+from tcbsync.cli.output import as_json, plural, say, seconds, table
+from tcbsync.status import MirrorStatus, iso
 
 if TYPE_CHECKING:
     import argparse
+
+    from tcbsync.config.schema import Config
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -27,77 +33,89 @@ def add_verbs(verbs: Verbs) -> None:
         verbs,
         "status",
         _status,
-        "Say whether each mirror is in sync. From the running daemon, or else from the manifest; exit code 4 where"
-        " deletes are held, 3 where files could not be mirrored.",
+        "Say whether each mirror is in sync. From the running daemon, or else from the manifest, that is, as of the"
+        " last run; exit code 4 where deletes are held or the root cannot be seen, 3 where files could not be"
+        " mirrored.",
     )
     failed = declare(
         verbs,
         "failed",
         _failed,
         "List what could not be mirrored, and why. Failed files with code, reason, attempts and next try, and paths"
-        " that cannot be looked at or mirrored at all; exit code 3 where there are any.",
+        " that cannot be looked at: exit code 3 where there are any. Names that can never be mirrored, such as links,"
+        " are listed as skipped.",
     )
     held = declare(
         verbs,
         "held",
         _held,
-        "List the deletes that wait for approval. With the reason; exit code 4 where there are any.",
+        "List the deletes that wait for approval. With the reason; exit code 4 where there are any, or where the root"
+        " cannot be seen.",
     )
-    url = declare(
-        verbs,
-        "url",
-        _url,
-        "Print download links of mirrored files. A path is one on this disk, or one in a mirror.",
-    )
-    url.add_argument("paths", nargs="+", metavar="PATH")
-    url.add_argument("--max-age", type=int, default=7200, metavar="SECONDS", help="how long the links hold (7200)")
-    for verb in (ask, failed, held, url):
+    for verb in (ask, failed, held):
         takes_json(verb)
         takes_mirror(verb)
 
 
 async def _status(options: argparse.Namespace) -> int:
     config = load_config(options)
-    if holder(config.state_dir):
-        answer = await control.ask(config.state_dir, "status")
-    else:
-        mirrors = [status.stopped_status(mirror.name, report) for mirror, report in reported(options, config)]
-        answer = status.as_json(mirrors, {"state": "stopped", "paused_until": None, "last_error": None})
-    wanted = options.mirror or [mirror["name"] for mirror in answer["mirrors"]]
-    answer["mirrors"] = [mirror for mirror in answer["mirrors"] if mirror["name"] in wanted]
+    answer = await _answer(options, config)
     if options.json:
         as_json(answer)
     else:
         _print_status(answer)
-    if any(mirror["held_deletes"] or mirror["state"] == "held" for mirror in answer["mirrors"]):
+    if any(mirror["hold"] for mirror in answer["mirrors"]):
         return exits.HELD
     is_incomplete = any(mirror["failed"] or mirror["problems"] for mirror in answer["mirrors"])
     return exits.INCOMPLETE if is_incomplete else exits.DONE
 
 
+async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]:
+    names = [mirror.name for mirror in named(options, config)]
+    process, is_daemon = at_work(config)
+    if not is_daemon:
+        mirrors = [status.idle_status(mirror.name, report, process) for mirror, report in reported(options, config)]
+        service = {"state": "unknown" if process else "stopped", "paused_until": None, "last_error": None}
+        return status.as_json(mirrors, service)
+    answer: dict[str, Any] = await control.ask(config.state_dir, "status")
+    told = {mirror["name"]: mirror for mirror in answer["mirrors"]}
+    strange = "the running daemon does not know this mirror: restart it, and it reads the configuration again"
+    unknown = [MirrorStatus(name, "stopped", reason=strange) for name in names]
+    untold = {mirror["name"]: mirror for mirror in status.as_json(unknown, {})["mirrors"]}
+    return {**answer, "mirrors": [told.get(name, untold[name]) for name in names]}
+
+
 def _print_status(answer: dict[str, Any]) -> None:
     for mirror in answer["mirrors"]:
         say(f"{mirror['name']}: {mirror['state']}, {plural(mirror['files'], 'file')} in the cloud")
-        waiting = {
+        counts = {
             "to upload": mirror["pending_uploads"],
             "to delete": mirror["pending_deletes"],
-            "failed": mirror["failed"],
-            "held": mirror["held_deletes"],
+            "failed (see `tcbsync failed`)": mirror["failed"],
+            "held (see `tcbsync held`)": mirror["held_deletes"],
             "kept though gone here": mirror["kept"],
-            "not to be judged": mirror["problems"],
-            "drifted unseen": mirror["drift"],
+            "cannot be looked at (see `tcbsync failed`)": mirror["problems"],
+            "changed without an event, found by rescans": mirror["drift"],
         }
-        if any(waiting.values()):
-            say(f"  {', '.join(f'{count:,} {what}' for what, count in waiting.items() if count)}")
+        if any(counts.values()):
+            say(f"  {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)}")
         if mirror["reason"]:
             say(f"  {mirror['reason']}")
         if mirror["watch_reason"]:
             say(f"  watching ({mirror['watch_mode']}): {mirror['watch_reason']}")
-        say(f"  last scan {mirror['last_scan_at'] or 'never'}, last known equal {mirror['last_proved_at'] or 'never'}")
+        if mirror["last_scan_at"]:
+            say(f"  last scan {_ago(mirror['last_scan_at'])}, last known equal {_ago(mirror['last_proved_at'])}")
     service = answer["service"]
-    if service["state"] not in ("ok", "stopped"):
-        until = f" until {service['paused_until']}" if service["paused_until"] else ""
+    if service["state"] not in ("ok", "stopped", "unknown"):
+        until = f", next try {service['paused_until']}" if service["paused_until"] else ""
         say(f"service: {service['state']}{until}: {service['last_error']}")
+
+
+def _ago(moment: str | None) -> str:
+    if moment is None:
+        return "never"
+    passed = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
+    return f"{moment} ({seconds(max(0.0, passed))} ago)"
 
 
 def _failed(options: argparse.Namespace) -> int:
@@ -105,19 +123,23 @@ def _failed(options: argparse.Namespace) -> int:
     rows = [row for each in reported(options, config) for row in _failures(each)]
     if options.json:
         as_json(rows)
+    elif not rows:
+        say("nothing failed")
     else:
         table(
-            [
-                row["mirror"],
-                row["path"] or "(root)",
-                row["code"],
-                f"{row['attempts']} x" if row["attempts"] else "",
-                "parked" if row["parked"] else f"again {row['next_try_at']}" if row["next_try_at"] else "",
-                row["reason"],
-            ]
-            for row in rows
+            [row["mirror"], row["path"] or "(root)", row["code"], _tries(row), row["reason"]]
+            for row in sorted(rows, key=lambda row: not row["blocks"])
         )
+        if any(row["parked"] for row in rows):
+            say("what is parked waits for `tcbsync retry`, or for a change of the file")
     return exits.INCOMPLETE if any(row["blocks"] for row in rows) else exits.DONE
+
+
+def _tries(row: dict[str, Any]) -> str:
+    if not row["attempts"]:
+        return ""
+    when = "parked" if row["parked"] else f"next {row['next_try_at'] or 'now'}"
+    return f"{plural(row['attempts'], 'try')}, {when}"
 
 
 def _failures(mirror: Reported) -> list[dict[str, Any]]:
@@ -131,7 +153,7 @@ def _failures(mirror: Reported) -> list[dict[str, Any]]:
             "reason": failure.reason,
             "attempts": failure.attempts,
             "parked": failure.next_at is None,
-            "next_try_at": iso(failure.next_at) if failure.next_at else None,
+            "next_try_at": iso(failure.next_at or None),
             "blocks": True,
         }
         for failure in mirror.report.failures()
@@ -156,51 +178,22 @@ def _held(options: argparse.Namespace) -> int:
     config = load_config(options)
     mirrors: list[dict[str, Any]] = []
     for mirror, report in reported(options, config):
-        deletes = report.held() if report else []
-        if report and (deletes or report.hold()):
-            listed = [{"path": each.path, "file_id": each.file_id, "since": iso(each.since)} for each in deletes]
-            mirrors.append({"mirror": mirror.name, "reason": report.hold(), "deletes": listed})
+        hold = status.idle_status(mirror.name, report).hold
+        if report and hold:
+            deletes = [{"path": each.path, "file_id": each.file_id, "since": iso(each.since)} for each in report.held()]
+            mirrors.append({"mirror": mirror.name, "reason": hold, "deletes": deletes})
     if options.json:
         as_json(mirrors)
+    elif not mirrors:
+        say("nothing is held")
     else:
         for held in mirrors:
-            say(f"{held['mirror']}: {held['reason']}")
-            table([f"  {each['path']}", f"since {each['since']}"] for each in held["deletes"])
-            say(f"let them go with: tcbsync approve {held['mirror']}")
+            _print_held(held)
     return exits.HELD if mirrors else exits.DONE
 
 
-async def _url(options: argparse.Namespace) -> int:
-    config = load_config(options)
-    mirrors = reported(options, config)
-    found = {given: _file_id(mirrors, given) for given in options.paths}
-    links: dict[str, str] = {}
-    cloud = connect(config)
-    try:
-        for env in {env for env, _ in filter(None, found.values())}:
-            ids = [file_id for where, file_id in filter(None, found.values()) if where == env]
-            for batch in batches(ids, BATCH):
-                downloads = await cloud.downloads(env, batch, options.max_age)
-                links.update((download.file_id, download.url) for download in downloads)
-    finally:
-        await cloud.close()
-    answer = {given: links.get(place[1]) or None if place else None for given, place in found.items()}
-    if options.json:
-        as_json(answer)
-    else:
-        say(*(link for link in answer.values() if link))
-    for given in (given for given, link in answer.items() if link is None):
-        warn(f"{printable(given)}: not in the cloud, as far as is known; `tcbsync plan` shows what is missing")
-    return exits.DONE if all(answer.values()) else exits.INCOMPLETE
-
-
-def _file_id(mirrors: list[Reported], given: str) -> tuple[str, str] | None:
-    """Find (env, file_id) of a path on this disk, or of one in a mirror."""
-    local = Path(os.path.abspath(given))  # noqa: PTH100 - links stay links
-    for mirror, report in mirrors:
-        is_inside = local.is_relative_to(mirror.root)
-        paths = [local.relative_to(mirror.root).as_posix()] if is_inside else [given]
-        for path in paths:
-            if report and (file_id := report.file_id(normal(path))):
-                return mirror.env, file_id
-    return None
+def _print_held(held: dict[str, Any]) -> None:
+    say(f"{held['mirror']}: {held['reason']}")
+    table([f"  {each['path']}", f"since {each['since']}"] for each in held["deletes"])
+    if held["deletes"]:
+        say(f"put the files back, or let the deletes go with: tcbsync approve {held['mirror']}")

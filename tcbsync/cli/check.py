@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tcbsync import status
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, declare, load_config, takes_json
-from tcbsync.cli.output import as_json, plural, say
-from tcbsync.core.errors import CloudError
+from tcbsync.cli.common import Verbs, declare, load_config, reported, takes_json
+from tcbsync.cli.output import as_json, plural, say, seconds
+from tcbsync.core.errors import CloudError, ConfigError, StateError
+from tcbsync.core.ignore import Rules
 from tcbsync.daemon.assemble import connect
 from tcbsync.engine.compare import read_rules
+from tcbsync.local.inotify import Inotify, watch_limit
 from tcbsync.local.scan import ROOT, Disk
-from tcbsync.store.database import FILE_NAME
+from tcbsync.status import iso
 from tcbsync.store.lock import holder
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import leftovers
@@ -24,17 +28,33 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config, MirrorConfig
 
-WATCHES = Path("/proc/sys/fs/inotify/max_user_watches")
+ROOMY_WATCHES = 524_288
+CLOCK_SECONDS = 60.0
+"""The clock may have been set back by so much without a word."""
 
 
 class Point(NamedTuple):
-    """One thing that was checked. `advice` is the next step where it is not right."""
+    """One thing that was checked. Where it is not right, `advice` is the next step, and `code` the exit code."""
 
     what: str
     is_right: bool
     found: str
     advice: str = ""
-    code: int = exits.FAILED
+    code: int = exits.DONE
+
+
+def wrong(what: str, found: str, advice: str, code: int = exits.FAILED) -> Point:
+    """Describe a thing that is not as it must be."""
+    return Point(what, is_right=False, found=found, advice=advice, code=code)
+
+
+class Seen(NamedTuple):
+    """What lies below a root. `problems` are paths with their reasons, `unread` files that this user may not read."""
+
+    files: int
+    directories: int
+    problems: list[str]
+    unread: list[str]
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -43,8 +63,9 @@ def add_verbs(verbs: Verbs) -> None:
         verbs,
         "check",
         _check,
-        "Say whether everything is as it must be. Configuration, folders, watch limit, state directory, credentials;"
-        " makes one real token call unless --offline. Each failed point comes with the next step.",
+        "Say whether everything is as it must be. Configuration, folders, watch limit, state directory, clock,"
+        " credentials; makes one real token call unless --offline. Each failed point comes with the next step. Do it as"
+        " the user that tcbsync runs as: what one may read, another may not.",
     )
     check.add_argument("--offline", action="store_true", help="do not call the service")
     takes_json(check)
@@ -52,14 +73,7 @@ def add_verbs(verbs: Verbs) -> None:
 
 async def _check(options: argparse.Namespace) -> int:
     config = load_config(options)
-    points = [Point("configuration", True, plural(len(config.mirrors), "mirror"))]
-    directories = 0
-    for mirror in config.mirrors:
-        point, count = _folder(mirror)
-        points.append(point)
-        directories += count
-    points += [_watches(directories), *_state(config)]
-    points.append(await _credentials(config, is_offline=options.offline))
+    points = [*_local(options, config), await _credentials(config, is_offline=options.offline)]
     if options.json:
         as_json([point._asdict() for point in points])
     else:
@@ -67,69 +81,150 @@ async def _check(options: argparse.Namespace) -> int:
             say(f"{'ok   ' if point.is_right else 'WRONG'} {point.what}: {point.found}")
             if point.advice:
                 say(f"      {point.advice}")
-    return max((point.code for point in points if not point.is_right), default=exits.DONE)
+    return max((point.code for point in points), key=exits.URGENCY.index)
 
 
-def _folder(mirror: MirrorConfig) -> tuple[Point, int]:
-    what = f"mirror {mirror.name}"
+def _local(options: argparse.Namespace, config: Config) -> Iterator[Point]:
+    """Check what needs no network."""
+    yield Point("configuration", is_right=True, found=plural(len(config.mirrors), "mirror"))
+    known, moments = _known(options, config)
+    directories = 0
+    for mirror in config.mirrors:
+        point, count = _folder(mirror, known.get(mirror.name, 0))
+        directories += count
+        yield point
+    yield _watches(directories)
+    yield from _state(config)
+    yield clock(time.time(), Path(__file__).stat().st_mtime, moments)
+
+
+def _known(options: argparse.Namespace, config: Config) -> tuple[dict[str, int], list[float]]:
+    """Give how many objects each mirror has in the cloud, and the times that were noted, as far as is known."""
+    known: dict[str, int] = {}
+    moments: list[float] = []
     try:
-        disk = Disk(mirror.root, mirror.prefix, read_rules(mirror.root, mirror.ignore))
-        disk.identity()
+        for mirror, report in reported(options, config):
+            if report:
+                counts = report.counts()
+                known[mirror.name] = counts.files + counts.held_deletes
+                moments += [moment for moment in report.times() if moment is not None]
+    except StateError:
+        pass  # `_state` tells of it
+    return known, moments
+
+
+def _folder(mirror: MirrorConfig, objects: int) -> tuple[Point, int]:
+    """Check one root, which has so many `objects` in the cloud. Gives its directories too."""
+    what, where = f"mirror {mirror.name}", f"root {mirror.root}"
+    try:
+        Disk(mirror.root, mirror.prefix, Rules()).identity()
     except OSError as error:
         advice = "is the volume mounted, and may this user read it? `run` starts all the same, and waits for it"
-        return Point(what, False, f"root {mirror.root}: {error.strerror}", advice), 0
-    files, problems, waiting, seen = 0, 0, [ROOT], 0
+        return wrong(what, f"{where}: {error.strerror}", advice, exits.HELD), 0
+    try:
+        rules = read_rules(mirror.root, mirror.ignore)
+    except OSError as error:
+        return wrong(what, f"{error.filename}: {error.strerror}", "nothing is mirrored until it can be read"), 0
+    seen = _look(Disk(mirror.root, mirror.prefix, rules))
+    found = f"{where}: {plural(seen.files, 'file')} in {plural(seen.directories, 'directory')}"
+    if objects and not seen.files:
+        advice = f"is the volume mounted? Deletes are held until `tcbsync approve {mirror.name}`"
+        return wrong(what, f"{where} is empty; the cloud has {plural(objects, 'file')} of it", advice, exits.HELD), 0
+    for paths, trouble in ((seen.problems, "cannot be looked at"), (seen.unread, "cannot be read")):
+        if paths:
+            text = f"{found}; {plural(len(paths), 'path')} {trouble}, such as {', '.join(paths[:3])}"
+            advice = "give the user that tcbsync runs as the right to it, rename it, or ignore it"
+            return wrong(what, text, advice, exits.INCOMPLETE), seen.directories
+    if rules.mistakes:
+        advice = "a line that is no rule means nothing: correct it, or take it out"
+        return wrong(what, f"{where}: in .tcbignore, {'; '.join(rules.mistakes)}", advice), seen.directories
+    return Point(what, is_right=True, found=found), seen.directories
+
+
+def _look(disk: Disk) -> Seen:
+    files, directories, waiting, root = 0, 0, [ROOT], os.fspath(disk.root)
+    problems: list[str] = []
+    unread: list[str] = []
     while waiting:
         snapshot, below = disk.snapshot(waiting.pop())
-        files += len(snapshot.files)
-        problems += len(snapshot.problems)
+        found = [snapshot.found(name) for name in snapshot.files]
+        unread += [each.path for each in found if not os.access(f"{root}/{each.local}", os.R_OK)]
+        problems += [f"{problem.path} ({problem.reason})" for problem in snapshot.problems]
+        files += len(found)
+        directories += 1
         waiting += below
-        seen += 1
-    found = f"root {mirror.root}: {plural(files, 'file')} in {seen:,} director{'y' if seen == 1 else 'ies'}"
-    if problems:
-        return Point(what, False, f"{found}, {plural(problems, 'problem')}", "`tcbsync plan` lists them"), seen
-    return Point(what, True, found), seen
+    return Seen(files, directories, problems, unread)
 
 
 def _watches(directories: int) -> Point:
-    if not WATCHES.exists():
-        return Point("watch limit", True, "no inotify here; watchdog's own emitter serves")
-    limit = int(WATCHES.read_text())
-    found = f"{limit:,} for {directories:,} directories"
-    if limit < 2 * directories:
-        advice = f"put fs.inotify.max_user_watches = {max(524_288, 4 * directories)} into /etc/sysctl.d/50-tcbsync.conf"
-        return Point("watch limit", False, found, f"{advice}, then run sysctl --system")
-    return Point("watch limit", True, found)
+    what, limit = "watch limit", watch_limit()
+    if limit is None:
+        return Point(what, is_right=True, found="no inotify here; watchdog's own emitter serves")
+    name, value = limit
+    try:
+        Inotify().close()
+    except OSError as error:
+        advice = "raise fs.inotify.max_user_instances, or the limit of open files; until then folders are rescanned"
+        return wrong(what, f"inotify cannot be used: {error.strerror}", advice)
+    found = f"{name} is {value:,}, for {plural(directories, 'directory')}"
+    if value < 2 * directories:
+        line = f"{name} = {max(ROOMY_WATCHES, 4 * directories)}"
+        advice = f"put `{line}` into /etc/sysctl.d/60-tcbsync.conf, then run `sysctl --system`"
+        return wrong(what, found, advice)
+    return Point(what, is_right=True, found=found)
 
 
 def _state(config: Config) -> Iterator[Point]:
-    state_dir = config.state_dir
-    what = "state directory"
-    above = next(path for path in (state_dir, *state_dir.parents) if path.exists())
-    if not os.access(above, os.W_OK | os.X_OK):
-        yield Point(what, False, f"{state_dir} is not writable", "give it to the user that tcbsync runs as")
+    what, state_dir = "state directory", config.state_dir
+    above = next(path for path in (state_dir, *state_dir.parents) if os.path.exists(path))  # noqa: PTH110 - no raise
+    try:
+        manifest = status.manifest_file(state_dir)
+    except StateError as error:
+        yield wrong(what, error.args[0], error.hint)
         return
-    yield Point(what, True, f"{state_dir}, in use by {holder(state_dir)}" if holder(state_dir) else str(state_dir))
-    if (state_dir / FILE_NAME).exists():
+    if not above.is_dir():
+        yield wrong(what, f"{above} is not a directory", "state_dir must be a directory that tcbsync may write")
+        return
+    if not os.access(above, os.W_OK | os.X_OK):
+        yield wrong(what, f"{above} is not writable for this user", "give it to the user that tcbsync runs as: chown")
+    else:
+        process = holder(state_dir)
+        yield Point(what, is_right=True, found=f"{state_dir}, in use by {process}" if process else str(state_dir))
+    if manifest is None:
+        return
+    try:
         known = {(mirror.name, mirror.env, mirror.prefix) for mirror in config.mirrors}
-        for left in leftovers(open_reader(state_dir / FILE_NAME), known):
-            yield Point(
+        for left in leftovers(open_reader(manifest), known):
+            yield wrong(
                 f"former mirror {left.name}",
-                False,
-                f"{plural(left.objects, 'object')} of env {left.env}, prefix '{left.prefix}', are still in the cloud",
+                f"{plural(left.objects, 'object')} of env {left.env}, prefix '{left.prefix}', in the cloud",
                 "nothing is deleted or updated there; put the mirror back into the configuration to look after them",
             )
+    except StateError as error:
+        yield wrong("manifest", error.args[0], error.hint)
+
+
+def clock(now: float, installed_at: float, moments: list[float]) -> Point:
+    """Check the clock by what cannot lie ahead: this program's own files, and the `moments` that the manifest notes."""
+    what, latest = "clock", max([installed_at, *moments])
+    if latest - now > CLOCK_SECONDS:
+        found = f"{iso(now)}, and something happened here {seconds(latest - now)} later than that"
+        return wrong(what, found, "set it (`timedatectl set-ntp true`): TLS refuses to work with a wrong clock")
+    return Point(what, is_right=True, found=str(iso(now)))
 
 
 async def _credentials(config: Config, *, is_offline: bool) -> Point:
     what = "credentials"
-    cloud = connect(config)
+    try:
+        cloud = connect(config)
+    except ConfigError as error:
+        return wrong(what, error.args[0], error.hint, exits.CONFIG)
     try:
         if is_offline:
-            return Point(what, True, "there; not tried (--offline)")
+            return Point(what, is_right=True, found="there; not tried (--offline)")
         await cloud.sign_in()
     except CloudError as error:
-        return Point(what, False, str(error), "", exits.code_of(error))
+        return wrong(what, error.args[0], error.hint or "is it up, and may this host reach it?", exits.code_of(error))
     finally:
         await cloud.close()
-    return Point(what, True, f"{config.service.api_base} gave an access token")
+    return Point(what, is_right=True, found=f"{config.service.api_base} gave an access token")

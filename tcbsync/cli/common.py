@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcbsync import status
 from tcbsync.cli.output import warn
-from tcbsync.config.load import find_config, load, warnings
+from tcbsync.config.advice import warnings
+from tcbsync.config.load import find_config, load
 from tcbsync.daemon.assemble import chosen
+from tcbsync.store.lock import holder
 
 if TYPE_CHECKING:
     import argparse
@@ -61,10 +63,20 @@ def load_config(options: argparse.Namespace) -> Config:
     return config
 
 
+def named(options: argparse.Namespace, config: Config) -> list[MirrorConfig]:
+    """Give the mirrors that the options name, each once, or all. Raises ConfigError."""
+    return chosen(config, list(dict.fromkeys(getattr(options, "mirror", []))))
+
+
 def reported(options: argparse.Namespace, config: Config) -> list[Reported]:
     """Give the mirrors that the options name, or all, with their rows for reading. Raises ConfigError, StateError."""
-    names = getattr(options, "mirror", [])
     return [
         Reported(mirror, status.open_report(config.state_dir, mirror.name, mirror.env, mirror.prefix))
-        for mirror in chosen(config, names)
+        for mirror in named(options, config)
     ]
+
+
+def at_work(config: Config) -> tuple[str, bool]:
+    """Name the process that holds the state directory now, if any, and say whether it is a daemon, which answers."""
+    process = holder(config.state_dir) or ""
+    return process, process.startswith("tcbsync run ")

@@ -16,6 +16,11 @@ UNREACHABLE = 75
 """The service could not be reached; try later."""
 CONFIG = 78
 """The configuration is wrong; the unit does not restart on it."""
+INTERRUPTED = 130
+"""Ctrl-C, as shells count it."""
+
+URGENCY = [DONE, INCOMPLETE, HELD, FAILED, UNREACHABLE, CONFIG]
+"""Of several exit codes, the one furthest to the right is the process's."""
 
 
 def code_of(error: TcbsyncError) -> int:

@@ -1,7 +1,7 @@
 """The log: to standard error, where systemd keeps it; with times of its own only where nobody else adds them.
 
 Rule: bounded. A hundred thousand files that cannot be read make twenty lines a minute, the last of which says so;
-`tcbsync failed` lists them all.
+`tcbsync failed` lists them all. And a line is a line, whatever a file is called.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import logging
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from tcbsync.cli.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,10 +42,33 @@ class Calm(logging.Filter):
         return count < self._lines
 
 
+class Lines(logging.Formatter):
+    """Escapes what would break a line or steer a terminal; a traceback keeps its lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
+        """Write the line."""
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
+class Handler(logging.StreamHandler[TextIO]):
+    """Writes to what is standard error at that moment: progress bars put themselves in its place."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Where to write."""
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, _stream: TextIO) -> None:
+        """Ignore what the library sets."""
+
+
 def set_up(level: int) -> None:
     """Send what is logged at `level` and above to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = Handler()
     if level > logging.DEBUG:
         handler.addFilter(Calm())
     form = "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)-7s %(message)s"
-    logging.basicConfig(level=level, format=form, datefmt="%Y-%m-%d %H:%M:%S", handlers=[handler])
+    handler.setFormatter(Lines(form, "%Y-%m-%d %H:%M:%S"))
+    logging.basicConfig(level=level, handlers=[handler])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
 from tcbsync import __version__
-from tcbsync.cli import act, ask, check, exits, plan, stand_in, verify, work
+from tcbsync.cli import act, ask, check, exits, plan, stand_in, url, verify, work
 from tcbsync.cli.log import set_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
@@ -43,23 +44,34 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for room in (work, plan, ask, act, check, verify, stand_in):
+    for room in (work, plan, ask, url, act, check, verify, stand_in):
         room.add_verbs(verbs)
     return top
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb. Gives the exit code."""
-    options = parser().parse_args(arguments)
+    """Run one verb. Gives the exit code; raises SystemExit for --help, --version and wrong usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that lacks a character is no reason to stop
+    try:
+        try:
+            return _run(parser().parse_args(arguments))
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:  # who read our output has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exits.FAILED
+
+
+def _run(options: argparse.Namespace) -> int:
     set_up(logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING)
     try:
         outcome = options.run(options)
         code: int = asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome
     except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # who read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.FAILED
+        warn("tcbsync: interrupted; what is done is noted, and the next run goes on from there")
+        return exits.INTERRUPTED
     except (TcbsyncError, BaseExceptionGroup) as error:
         first = _first(error)
         if not isinstance(first, TcbsyncError):

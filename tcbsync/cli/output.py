@@ -1,4 +1,7 @@
-"""How things look on a terminal: counts, sizes, ages, lists. Prints; decides nothing."""
+"""How things look on a terminal: counts, sizes, ages, lists. Prints; decides nothing.
+
+Rule: a line is a line. Whatever a file is called, it neither breaks a line nor steers the terminal.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,21 @@ UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def plural(count: int, what: str) -> str:
-    """Write a count with its noun: `1 file`, `2,000 files`."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
+    """Write a count with its noun: `1 file`, `2,000 files`, `3 directories`."""
+    if count == 1:
+        return f"1 {what}"
+    return f"{count:,} {what[:-1]}ies" if what.endswith("y") else f"{count:,} {what}s"
 
 
 def size(count: float) -> str:
     """Write a number of bytes for people."""
+    if count < 1024:
+        return plural(int(count), "byte")
     unit = 0
     while count >= 1024 and unit < len(UNITS) - 1:
         count /= 1024
         unit += 1
-    return f"{count:.0f} {UNITS[unit]}" if unit == 0 else f"{count:.1f} {UNITS[unit]}"
+    return f"{count:.1f} {UNITS[unit]}"
 
 
 def seconds(count: float) -> str:
@@ -35,26 +42,29 @@ def seconds(count: float) -> str:
     return f"{count / 3600:.1f} h"
 
 
-def printable(path: str) -> str:
-    """Make a path fit for a line: what is no text, or would steer a terminal, is escaped."""
-    clean = path.encode("utf-8", "backslashreplace").decode()
-    return clean if clean.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in clean)
+def printable(text: str) -> str:
+    """Make a text fit for a line: what is no text, or would break the line or steer a terminal, is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def say(*lines: str) -> None:
     """Print lines."""
     for line in lines:
-        print(line)
+        print(printable(line))
 
 
-def warn(line: str) -> None:
-    """Print a line to standard error."""
-    print(line, file=sys.stderr)
+def warn(text: str) -> None:
+    """Print to standard error; the text may have several lines."""
+    for line in text.split("\n"):
+        print(printable(line), file=sys.stderr)
 
 
 def as_json(value: Any) -> None:
-    """Print a value as JSON; paths that are no text are escaped as Python does."""
-    text = json.dumps(value, ensure_ascii=False, indent=2)
+    """Print a value as JSON. What is no text, or what the terminal's encoding lacks, is escaped as JSON does."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    text = json.dumps(value, ensure_ascii=not is_utf8, indent=2)
     print(text.encode("utf-8", "backslashreplace").decode())
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tcbsync.cli.output import size
+from tcbsync.cli.output import printable, size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,7 +23,7 @@ class Bars:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -51,6 +51,6 @@ class Bars:
                 note = f"{note}, looking at {sight.files:,} files"
             gate = assembly.pace.closed(mirror.parts.target.env)
             if gate is not None:
-                note = f"{gate.state}: {gate.error}"
+                note = printable(f"{gate.state}: {gate.error}")
             total = max(done, sight.uploads + sight.deletes)
             self._progress.update(self._tasks[mirror.name], completed=done, total=total, note=note)

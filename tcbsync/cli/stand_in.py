@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare
 from tcbsync.cli.output import say
-from tcbsync.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    import argparse
+from tcbsync.core.errors import ConfigError, TcbsyncError
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -25,11 +23,17 @@ def add_verbs(verbs: Verbs) -> None:
         " Takes any appid, secret and env unless they are narrowed.",
         needs_config=False,
     )
-    emulator.add_argument("--listen", default="127.0.0.1:8070", metavar="HOST:PORT", help="default 127.0.0.1:8070")
+    emulator.add_argument(
+        "--listen",
+        type=_address,
+        default="127.0.0.1:8070",
+        metavar="HOST:PORT",
+        help="default 127.0.0.1:8070; port 0 takes a free one",
+    )
     emulator.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the objects lie")
     for name in ("appid", "secret", "env"):
         emulator.add_argument(f"--{name}", metavar=name.upper(), help=f"take only this {name}")
-    emulator.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="of every answer; default 0")
+    emulator.add_argument("--latency", type=_latency, default=0.0, metavar="SECONDS", help="of every answer; default 0")
     emulator.add_argument("--faults", type=Path, metavar="FILE", help="faults to inject, as a JSON list")
     demo = declare(
         verbs,
@@ -41,6 +45,23 @@ def add_verbs(verbs: Verbs) -> None:
     )
     demo.add_argument("--root", type=Path, metavar="DIR", help="mirror this folder instead; it is only read")
     demo.add_argument("--stay", action="store_true", help="keep running, and mirror what you change, until Ctrl-C")
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text
+
+
+def _latency(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < 3600:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to 3600")
+    return seconds
 
 
 async def _emulator(options: argparse.Namespace) -> int:
@@ -63,8 +84,17 @@ async def _emulator(options: argparse.Namespace) -> int:
         latency_seconds=options.latency,
         faults=faults,
     )
-    await serve(settings, lambda url: say(f"the emulator listens on {url}; objects lie in {options.data}"))
+    try:
+        await serve(settings, lambda url: _announce(url, options.data))
+    except OSError as error:
+        where = f"on {options.listen} from {options.data}"
+        raise TcbsyncError(f"the emulator cannot serve {where}: {error.strerror}") from error
     return exits.DONE
+
+
+def _announce(url: str, data: Path) -> None:
+    say(f"the emulator listens on {url}; objects lie in {data}")
+    sys.stdout.flush()  # somebody may wait for this line at the other end of a pipe
 
 
 def _demo(options: argparse.Namespace) -> int:

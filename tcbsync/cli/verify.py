@@ -8,35 +8,41 @@ from typing import TYPE_CHECKING
 
 from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, declare, load_config, reported, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, printable, say
+from tcbsync.cli.common import Verbs, at_work, declare, load_config, reported, takes_json, takes_mirror
+from tcbsync.cli.output import as_json, plural, say, warn
+from tcbsync.cli.work import exit_code
 from tcbsync.cloud.api import BATCH
 from tcbsync.cloud.retry import Retry, RetryingCloud
+from tcbsync.core.batch import batches
 from tcbsync.core.errors import CloudError
 from tcbsync.daemon import once
 from tcbsync.daemon.assemble import connect
 from tcbsync.store import rows
-from tcbsync.store.lock import holder
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
 
     from tcbsync.cli.common import Reported
     from tcbsync.cloud.api import Cloud, Download
-    from tcbsync.config.schema import Config, MirrorConfig
+    from tcbsync.config.schema import Config
     from tcbsync.store.report import Proved
 
 HEADS = 16
 """So many objects are asked for at once."""
+TOLD = 500
+"""So many paths go to the daemon in one request: its socket takes a mebibyte."""
 
 
 @dataclass(slots=True)
 class Findings:
-    """What the cloud said. `wrong` are (path, reason) that `--repair` uploads again; `unsure` could not be told."""
+    """What the cloud said. `wrong` are (path, reason) that `--repair` uploads again; `unsure` could not be told.
+
+    `pending` files are not uploaded yet, and were not asked for.
+    """
 
     good: int = 0
+    pending: int = 0
     wrong: list[tuple[str, str]] = field(default_factory=list)
     unsure: list[tuple[str, str]] = field(default_factory=list)
 
@@ -48,7 +54,8 @@ def add_verbs(verbs: Verbs) -> None:
         "verify",
         _verify,
         "Ask the cloud whether every mirrored file is there. With its size and MD5; --repair uploads again what is"
-        " not. A CDN may be stale for a while after an overwrite, and is then reported too.",
+        " not. Exit code 3 where something is not as it should be, or could not be asked. A CDN may be stale for a"
+        " while after an overwrite, and is then reported too.",
     )
     verify.add_argument("--repair", action="store_true", help="upload again what is missing or different")
     takes_mirror(verify)
@@ -68,26 +75,39 @@ async def _verify(options: argparse.Namespace) -> int:
         as_json([_described(name, findings) for name, findings in found.items()])
     else:
         for name, findings in found.items():
-            say(*(f"{printable(path)}: {reason}" for path, reason in findings.wrong + findings.unsure))
-            wrong, unsure = len(findings.wrong), len(findings.unsure)
-            say(f"{name}: {plural(findings.good, 'file')} as they should be, {wrong} not, {unsure} could not be asked")
-    is_whole = not any(findings.wrong or findings.unsure for findings in found.values())
-    if options.repair and any(findings.wrong for findings in found.values()):
-        return await _repair(config, {name: [path for path, _ in each.wrong] for name, each in found.items()})
-    return exits.DONE if is_whole else exits.INCOMPLETE
+            _print(name, findings)
+        if not options.repair and any(findings.wrong for findings in found.values()):
+            say("`tcbsync verify --repair` uploads again what is not as it should be")
+    wrong = {name: [path for path, _ in findings.wrong] for name, findings in found.items() if findings.wrong}
+    is_unsure = any(findings.unsure for findings in found.values())
+    if not options.repair or not wrong:
+        return exits.INCOMPLETE if wrong or is_unsure else exits.DONE
+    code = await _repair(config, wrong)
+    return max(code, exits.INCOMPLETE if is_unsure else exits.DONE, key=exits.URGENCY.index)
+
+
+def _print(name: str, findings: Findings) -> None:
+    say(*(f"{path}: {reason}" for path, reason in sorted(findings.wrong + findings.unsure)))
+    good, wrong, unsure = findings.good, len(findings.wrong), len(findings.unsure)
+    parts = [f"{plural(good, 'file')} as {'it' if good == 1 else 'they'} should be"]
+    parts += [f"{wrong:,} not"] if wrong else []
+    parts += [f"{unsure:,} could not be asked"] if unsure else []
+    parts += [f"{findings.pending:,} not uploaded yet"] if findings.pending else []
+    say(f"{name}: {', '.join(parts)}")
 
 
 def _described(name: str, findings: Findings) -> dict[str, object]:
     return {
         "mirror": name,
         "good": findings.good,
+        "pending": findings.pending,
         "wrong": [{"path": path, "reason": reason} for path, reason in findings.wrong],
         "unsure": [{"path": path, "reason": reason} for path, reason in findings.unsure],
     }
 
 
 async def _compare(cloud: Cloud, mirror: Reported) -> Findings:
-    findings = Findings()
+    findings = Findings(pending=mirror.report.counts().pending_uploads if mirror.report else 0)
     slots = asyncio.Semaphore(HEADS)
     after = ""
     while mirror.report and (proved := mirror.report.proved(after, BATCH)):
@@ -125,23 +145,27 @@ async def _compare_one(cloud: Cloud, file: Proved, download: Download, findings:
 
 
 async def _repair(config: Config, wrong: dict[str, list[str]]) -> int:
-    if holder(config.state_dir):
+    """Have these paths of each mirror uploaded again. What is said goes to standard error: the report is out."""
+    _, is_daemon = at_work(config)
+    if is_daemon:
         for name, paths in wrong.items():
-            await control.ask(config.state_dir, "distrust", mirror=name, paths=paths)
-        say("the running daemon uploads them again")
+            for some in batches(paths, TOLD):
+                await control.ask(config.state_dir, "distrust", mirror=name, paths=some)
+            warn(f"{name}: {plural(len(paths), 'file')} will be uploaded again by the daemon, now")
         return exits.DONE
-    await _distrust(config, [mirror for mirror in config.mirrors if mirror.name in wrong], wrong)
+    await _distrust(config, wrong)
     outcomes = await once.sync(config, list(wrong), lambda _assembly: None)
-    say(*(f"{outcome.name}: {plural(outcome.done.uploads, 'file')} uploaded again" for outcome in outcomes))
-    is_whole = not any(outcome.counts.failed or outcome.counts.pending_uploads for outcome in outcomes)
-    return exits.DONE if is_whole else exits.INCOMPLETE
+    for outcome in outcomes:
+        warn(f"{outcome.name}: {plural(outcome.done.uploads, 'file')} uploaded again")
+    return max(map(exit_code, outcomes), key=exits.URGENCY.index)
 
 
-async def _distrust(config: Config, mirrors: Sequence[MirrorConfig], wrong: dict[str, list[str]]) -> None:
+async def _distrust(config: Config, wrong: dict[str, list[str]]) -> None:
     store = Store(config.state_dir, "verify")
     try:
-        for mirror in mirrors:
-            manifest = await store.manifest(mirror.name, mirror.env, mirror.prefix)
-            await manifest.write(rows.distrust, wrong[mirror.name])
+        for mirror in config.mirrors:
+            if mirror.name in wrong:
+                manifest = await store.manifest(mirror.name, mirror.env, mirror.prefix)
+                await manifest.write(rows.distrust, wrong[mirror.name])
     finally:
         await store.close()

@@ -7,13 +7,14 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, declare, load_config, takes_json, takes_mirror
+from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
 from tcbsync.daemon import once
 from tcbsync.daemon.run import run as run_daemon
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.daemon.once import Outcome
@@ -34,7 +35,8 @@ def add_verbs(verbs: Verbs) -> None:
         "sync",
         _sync,
         "Mirror once, then exit. Uploads what is new or changed, deletes what is gone, and says what could not be"
-        " done. A second run with nothing changed does not call the service at all.",
+        " done. Exit code 0 says that the cloud equals the disk; 3 that files failed, 4 that deletes are held, 75 that"
+        " the service could not be reached, try later. A second run with nothing changed does not call the service.",
     )
     takes_mirror(sync)
     takes_json(sync)
@@ -47,25 +49,22 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _sync(options: argparse.Namespace) -> int:
     config = load_config(options)
+    names = [mirror.name for mirror in named(options, config)]
     started = time.monotonic()
     if sys.stderr.isatty() and not options.json:
         from tcbsync.cli.progress import Bars  # noqa: PLC0415 - rich takes a while to import
 
         with Bars() as bars:
-            outcomes = await once.sync(config, options.mirror, bars.show)
+            outcomes = await once.sync(config, names, bars.show)
     else:
-        outcomes = await once.sync(config, options.mirror, _nothing)
+        outcomes = await once.sync(config, names, _nothing)
     took = time.monotonic() - started
     if options.json:
         as_json({"seconds": round(took, 3), "mirrors": [_described(outcome) for outcome in outcomes]})
     else:
         for outcome in outcomes:
             _summarise(outcome, took)
-    return max((exit_code(outcome) for outcome in outcomes), key=URGENCY.index)
-
-
-URGENCY = [exits.DONE, exits.INCOMPLETE, exits.HELD, exits.FAILED, exits.UNREACHABLE, exits.CONFIG]
-"""Of several mirrors' exit codes, the one furthest to the right is the process's."""
+    return max(map(exit_code, outcomes), key=exits.URGENCY.index)
 
 
 def exit_code(outcome: Outcome) -> int:
@@ -95,33 +94,52 @@ def _described(outcome: Outcome) -> dict[str, Any]:
         "failed": counts.failed,
         "held_deletes": counts.held_deletes,
         "problems": outcome.problems,
-        "hold": outcome.root_problem or outcome.hold,
+        "hold": outcome.root_problem or outcome.hold or None,
         "service": {"state": outcome.service_state, "last_error": outcome.service_error or None},
     }
 
 
 def _summarise(outcome: Outcome, took: float) -> None:
     done, counts = outcome.done, outcome.counts
-    is_equal = exit_code(outcome) == exits.DONE
-    if done.uploads or done.deletes or done.touches or not is_equal:
+    if done.uploads or done.deletes or done.touches or exit_code(outcome) != exits.DONE:
         rate = f" at {done.uploads / took:,.0f} a second" if done.uploads > 100 else ""
         uploaded = f"{plural(done.uploads, 'file')} uploaded ({size(done.upload_bytes)}){rate}"
         parts = [uploaded, f"{done.deletes:,} deleted", f"{counts.files:,} in the cloud", seconds(took)]
     else:
         parts = ["nothing to do", f"{plural(counts.files, 'file')} in the cloud", seconds(took)]
     say(f"{outcome.name}: {', '.join(parts)}")
+    for trouble in _troubles(outcome):
+        warn(f"{outcome.name}: {trouble}")
+
+
+STATES = {
+    "offline": "the service could not be reached",
+    "paused": "the service wants a pause",
+    "blocked": "nothing can be done until a person mends this",
+    "full": "the environment's storage is full",
+}
+
+
+def _troubles(outcome: Outcome) -> Iterator[str]:
+    """Say what keeps the mirror from being equal, and what next: a sentence each."""
+    counts = outcome.counts
     if outcome.root_problem:
-        warn(f"{outcome.name}: held: {outcome.root_problem}")
+        yield f"held: {outcome.root_problem}"
+    if outcome.service_error:
+        waiting = {"upload": counts.pending_uploads, "delete": counts.pending_deletes}
+        left = " and ".join(plural(count, what) for what, count in waiting.items() if count)
+        yield f"{STATES[outcome.service_state]}; left for the next sync: {left or 'nothing'}"
+        yield outcome.service_error
     if counts.held_deletes:
         what = plural(counts.held_deletes, "delete")
-        warn(f"{outcome.name}: {what} held: {outcome.hold}; see `tcbsync held`, then `tcbsync approve {outcome.name}`")
-    if not outcome.root_problem and (counts.failed or outcome.problems):
-        what = plural(counts.failed + outcome.problems, "file")
-        warn(f"{outcome.name}: {what} could not be mirrored; `tcbsync failed` says which, and why")
-    if outcome.service_error:
-        waiting = counts.pending_uploads + counts.pending_deletes
-        warn(f"{outcome.name}: the service is {outcome.service_state}, {plural(waiting, 'file')} left to do")
-        warn(f"{outcome.name}: {outcome.service_error}")
+        yield f"{what} held: {outcome.hold}; see `tcbsync held`, then `tcbsync approve {outcome.name}`"
+    if counts.failed:
+        yield f"{plural(counts.failed, 'file')} failed; `tcbsync failed` says which, and why"
+    if outcome.problems and not outcome.root_problem:
+        yield f"{plural(outcome.problems, 'path')} could not be looked at; `tcbsync failed` says which, and why"
+    left_over = counts.pending_uploads + counts.pending_deletes
+    if left_over and not (outcome.service_error or outcome.root_problem or counts.failed):
+        yield f"{plural(left_over, 'file')} left for the next sync"
 
 
 def _nothing(_assembly: Assembly) -> None:

@@ -24,18 +24,21 @@ def warnings(config: Config, path: Path) -> list[str]:
 
 def _about_secrets(config: Config, path: Path) -> Iterator[str]:
     credentials = config.credentials
-    files = []
+    files: dict[Path, str] = {}
     if credentials.secret is not None:
         yield f"{path}: credentials.secret is written out; secret_file or secret_env keep it out of this file"
-        files.append(path)
+        files[path] = "the secret"
     if credentials.secret_file is not None:
-        files.append(Path(os.path.expandvars(credentials.secret_file)))
-    for file in files:
+        files[Path(os.path.expandvars(credentials.secret_file))] = "the secret"
+    for file, what in files.items():
         if _is_open_to_all(file):
-            yield f"{file} holds the secret, and everybody on this machine can read it: chmod o-rwx {file}"
+            yield f"{file} holds {what}, and everybody on this machine can read it: chmod o-rwx {file}"
+    if credentials.token_file is not None:  # its mode is up to whoever renews it
+        files[Path(os.path.expandvars(credentials.token_file))] = "the access token"
+    for file, what in files.items():
         for mirror in config.mirrors:
             if is_within(file, mirror.root):
-                yield f"{file} holds the secret and lies in the root of mirror {mirror.name}: it would be published"
+                yield f"{file} holds {what} and lies in the root of mirror {mirror.name}: it would be published"
 
 
 def _is_open_to_all(file: Path) -> bool:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tcbsync.core.model import Snapshot
 
+
 def decide(found: Found, record: Record | None) -> Upload | Touch | None:
     """Decide for one file that is there. None: nothing to do, or what is to be done is queued already."""
     if record is None:

@@ -1,10 +1,16 @@
-"""The log is bounded, whatever happens."""
+"""The log is bounded, whatever happens, and its lines are lines."""
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
+from typing import TYPE_CHECKING
 
-from tcbsync.cli.log import LINES, WINDOW_SECONDS, Calm
+from tcbsync.cli.log import LINES, WINDOW_SECONDS, Calm, Handler, Lines
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def record(text: str, *values: object) -> logging.LogRecord:
@@ -47,3 +53,35 @@ def test_after_a_while_lines_are_shown_again() -> None:
     is_shown = calm.filter(record("%s: cannot be read", 1))
 
     assert is_shown
+
+
+def test_a_line_is_a_line() -> None:
+    """What a file's name would do to a line, or to the terminal that shows it, is escaped."""
+    line = Lines("%(levelname)s %(message)s").format(record("%s: gone", "a\nERROR all is lost\x1b[2J"))
+
+    assert line == "WARNING a\\nERROR all is lost\\x1b[2J: gone"
+
+
+def test_a_traceback_keeps_its_lines() -> None:
+    """A defect of the program is shown as Python shows it."""
+    failed = record("%s: a defect", "a\nb")
+    try:
+        int("as such")
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+
+    first, *rest = Lines("%(message)s").format(failed).splitlines()
+
+    assert first == "a\\nb: a defect"
+    assert rest[0] == "Traceback (most recent call last):"
+    assert rest[-1].startswith("ValueError: ")
+
+
+def test_it_writes_to_what_is_standard_error_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress bars put themselves in the place of standard error, and log lines must go through them."""
+    handler, bars = Handler(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", bars)
+
+    handler.handle(record("through the bars"))
+
+    assert bars.getvalue() == "through the bars\n"

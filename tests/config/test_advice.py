@@ -69,19 +69,22 @@ def test_a_secret_file_that_is_not_there_is_no_warning(tmp_path: Path) -> None:
     assert found == []
 
 
-def test_a_secret_below_a_root_is_warned_of(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "what"), [("secret_file", "the secret"), ("token_file", "the access token")], ids=["secret", "token"]
+)
+def test_a_secret_below_a_root_is_warned_of(tmp_path: Path, option: str, what: str) -> None:
     """A secret that lies among the assets would be published with them, by whatever link it is reached."""
     root = tmp_path / "assets"
     root.mkdir()
-    (root / "secret").write_text("hush")
-    (root / "secret").chmod(0o600)
+    (root / "hush").write_text("hush")
+    (root / "hush").chmod(0o600)
     (tmp_path / "link").symlink_to("assets")
     text = RIGHT.replace("/srv/tcbsync-test/site", str(root))
 
-    found = warnings_of(tmp_path, text.replace("secret_env: SECRET", f"secret_file: {tmp_path}/link/secret"))
+    found = warnings_of(tmp_path, text.replace("secret_env: SECRET", f"{option}: {tmp_path}/link/hush"))
 
-    where = f"{tmp_path}/link/secret"
-    assert found == [f"{where} holds the secret and lies in the root of mirror site: it would be published"]
+    where = f"{tmp_path}/link/hush"
+    assert found == [f"{where} holds {what} and lies in the root of mirror site: it would be published"]
 
 
 PUBLIC = ["http://api.weixin.qq.com", "http://8.8.8.8:80/x", "http://[2606:4700::1111]"]

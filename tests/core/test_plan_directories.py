@@ -176,6 +176,13 @@ def test_a_directory_that_is_spelled_otherwise() -> None:
     assert [upload.found for upload in plan.uploads] == [Found(f"{COMPOSED}/a", SAME, f"{DECOMPOSED}/a")]
 
 
+def test_a_mirror_deletes_unless_told_otherwise() -> None:
+    """That is what mirroring means."""
+    plan = reconcile(snapshot({}), {"a": PROVED})
+
+    assert [delete.path for delete in plan.deletes] == ["a"]
+
+
 def calls(files: int) -> int:
     """Count the function calls that a directory costs in which no file may be looked at, such as one without `x`."""
     names = [f"f{number}" for number in range(files)]

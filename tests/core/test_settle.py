@@ -99,6 +99,27 @@ def test_a_file_that_is_closed_all_the_time_is_looked_at_all_the_same(settle: Se
     assert looks == 8
 
 
+def test_calm_is_not_disturbed_by_others(settle: Settle) -> None:
+    """A look at another path does not make the first one due sooner."""
+    settle.hint("a", NOW, is_quiet=True)
+    settle.hint("b", NOW + 0.05, is_quiet=True)
+    settle.due(NOW + 0.01)
+    settle.due(NOW + 0.06)
+
+    settle.hint("a", NOW + 0.07, is_quiet=True)
+
+    assert settle.next_at() == NOW + 0.26
+
+
+def test_what_was_looked_at_is_not_remembered_for_ever(settle: Settle) -> None:
+    """The memory is that of a quarter of a second."""
+    for number in range(1000):
+        settle.hint(str(number), NOW + number, is_quiet=True)
+        settle.due(NOW + number + 0.5)
+
+    assert len(settle._looked_at) == 1
+
+
 def test_calm_is_forgotten(settle: Settle) -> None:
     """A path that was looked at a while ago is looked at almost at once again."""
     settle.hint("a", NOW, is_quiet=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,14 +11,15 @@ from tcbsync.store.store import Store
 from tests.store.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
 
 @pytest.fixture
-def table() -> Table:
+def table() -> Iterator[Table]:
     """Return two mirrors without rows, in memory; commands go to the first."""
-    return Table(mirrors=2)
+    with contextlib.closing(Table(mirrors=2)) as table:
+        yield table
 
 
 @pytest.fixture

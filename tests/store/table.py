@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from tcbsync.core.model import Fingerprint, Found, Plan, Record, Touch, Upload, split
+from tcbsync.core.model import Delete, Fingerprint, Found, Plan, Record, Touch, Upload, split
 from tcbsync.core.plan import reconcile
 from tcbsync.store import rows
 from tcbsync.store.database import open_database
@@ -22,6 +22,9 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 NOW = 1_000.0
+LATER = NOW + 60
+FRESH = {"attempts": 0, "due_at": 0, "parked": 0, "approved": 0, "code": "", "reason": ""}
+"""What a row says that nothing has happened to."""
 
 
 def digest_of(content: str) -> bytes:
@@ -47,6 +50,10 @@ class Table:
         self.manifest = Manifest(self.reader, 1)
         self.report = Report(self.reader, 1)
 
+    def close(self) -> None:
+        """Forget it all."""
+        self.connection.close()
+
     def do(
         self,
         command: Callable[Concatenate[sqlite3.Connection, int, Arguments], Result],
@@ -54,13 +61,19 @@ class Table:
         **named: Arguments.kwargs,
     ) -> Result:
         """Carry out a command for mirror 1."""
-        return self.do_for(1, lambda connection, mirror: command(connection, mirror, *arguments, **named))
+        return self.do_for(1, command, *arguments, **named)
 
-    def do_for(self, mirror: int, command: Callable[[sqlite3.Connection, int], Result]) -> Result:
+    def do_for(
+        self,
+        mirror: int,
+        command: Callable[Concatenate[sqlite3.Connection, int, Arguments], Result],
+        *arguments: Arguments.args,
+        **named: Arguments.kwargs,
+    ) -> Result:
         """Carry out a command for any mirror."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
-            result = command(self.connection, mirror)
+            result = command(self.connection, mirror, *arguments, **named)
         except BaseException:
             self.connection.execute("ROLLBACK")
             raise
@@ -123,10 +136,27 @@ class Table:
 
 def file(path: str, content: str | None = "one", moment: int = 1) -> Found:
     """Return a file with a content that somebody has read, or (None) that nobody has."""
-    fingerprint = Fingerprint(len(content or ""), moment, moment, 7)
+    fingerprint = Fingerprint(len(content or ""), moment, moment, 6 + moment)
     return Found(path, fingerprint, path, None if content is None else digest_of(content))
 
 
 def fingerprints(files: Iterable[Found]) -> dict[str, Fingerprint]:
     """Return a disk that holds exactly these files."""
     return {each.path: each.fingerprint for each in files}
+
+
+def fingerprint(row: dict[str, object]) -> tuple[object, ...]:
+    """Return the columns that say which state of the file a row speaks about."""
+    return tuple(row[part] for part in ("size", "mtime_ns", "ctime_ns", "inode"))
+
+
+def known(table: Table, path: str) -> dict[str, object]:
+    """Return a row that has to be there."""
+    row = table.row(path)
+    assert row is not None
+    return row
+
+
+def forget(path: str, *, was_sent: bool) -> Plan:
+    """Return a plan that wants a path gone."""
+    return Plan(deletes=[Delete(path, was_sent=was_sent)])

@@ -215,3 +215,4 @@ def test_the_rows_never_claim_too_much_and_lead_to_equality(seed: int) -> None:
 
         assert world.cloud == {path: content for path, (_, content) in world.disk.items()}
         assert world.table.manifest.is_equal()
+        world.table.close()

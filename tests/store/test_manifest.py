@@ -26,7 +26,8 @@ def tree(table: Table) -> Table:
     """Return rows in many directories, and the same in another mirror."""
     for path in TREE:
         table.upload(file(path))
-        table.do_for(2, lambda connection, mirror: rows.sending(connection, mirror, file("elsewhere/x"), "id", NOW))
+    for path in ("elsewhere/x", "d/another/x"):
+        table.do_for(2, rows.sending, file(path), "id", NOW)
     return table
 
 
@@ -237,8 +238,8 @@ def test_when_both_sides_are_equal(table: Table, state: State, parked: int, *, e
 def test_another_mirrors_work_is_its_own(table: Table) -> None:
     """Neither its rows nor its problems count here."""
     problem = Plan(problems=[Problem("a", "permission denied")])
-    table.do_for(2, lambda connection, mirror: rows.sending(connection, mirror, file("a"), "id", NOW))
-    table.do_for(2, lambda connection, mirror: rows.note_problems(connection, mirror, [""], problem, NOW))
+    table.do_for(2, rows.sending, file("a"), "id", NOW)
+    table.do_for(2, rows.note_problems, [""], problem, NOW)
 
     assert table.manifest.is_equal()
     assert not table.manifest.has_problems()

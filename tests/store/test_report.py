@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tcbsync.core.model import Delete, Keep, Plan, State
+from tcbsync.core.model import Delete, Keep, Plan, Problem, State
 from tcbsync.store import rows
 from tcbsync.store.report import Counts, Held, Leftover, Proved, Report, find_mirror, leftovers
 from tests.store.table import NOW, Table, digest_of, file, file_id
@@ -138,7 +138,7 @@ def test_leftovers(table: Table) -> None:
     table.prove(file("a"))
     table.send(file("b"))
     table.upload(file("never sent"))
-    table.do_for(2, lambda connection, mirror: rows.expect(connection, mirror, Plan(), NOW))
+    table.do_for(2, rows.expect, Plan(), NOW)
 
     assert leftovers(table.reader, known=set()) == [Leftover("1", "e", "", 2)]
     assert leftovers(table.reader, known={("1", "e", "")}) == []
@@ -146,9 +146,12 @@ def test_leftovers(table: Table) -> None:
 
 
 def test_a_report_is_of_one_mirror(busy: Table) -> None:
-    """The other one has nothing to tell."""
+    """The other one has nothing to tell of this."""
     other = Report(busy.reader, 2)
+    busy.do(rows.fail, "upload/0", "HTTP 502", "bad gateway", NOW)
+    busy.do(rows.note_problems, [""], Plan(problems=[Problem("d", "permission denied")]), NOW)
 
+    assert len(busy.report.failures()) == busy.report.blocking_problems() == len(busy.report.problems()) == 1
     assert other.counts() == Counts()
     assert (other.failures(), other.held(), other.problems(), other.proved()) == ([], [], [], [])
     assert (other.hold(), other.times(), other.blocking_problems()) == ("", (None, None), 0)

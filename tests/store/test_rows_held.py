@@ -55,6 +55,17 @@ def test_approving(table: Table) -> None:
     assert {job.path: job.is_approved for job in table.manifest.jobs(State.DELETE, LATER, 9)} == {"a": 1, "b": 1}
 
 
+def test_what_is_approved_is_due(table: Table) -> None:
+    """However long it was to wait before."""
+    gone(table, "a")
+    table.do(rows.fail, "a", "present", "it was there again", LATER)
+    table.do(rows.hold, "too many", NOW)
+
+    table.do(rows.approve)
+
+    assert [job.path for job in table.manifest.jobs(State.DELETE, NOW, 9)] == ["a"]
+
+
 def test_approving_ends_the_hold(table: Table) -> None:
     """The reason and its time are gone."""
     gone(table, "a")
@@ -219,7 +230,7 @@ def test_names_that_are_no_text(table: Table) -> None:
 def test_problems_of_another_mirror_stay(table: Table) -> None:
     """Each mirror has its own."""
     plan = Plan(problems=[Problem("a", "permission denied")])
-    table.do_for(2, lambda connection, mirror: rows.note_problems(connection, mirror, [""], plan, NOW))
+    table.do_for(2, rows.note_problems, [""], plan, NOW)
 
     note(table, [""])
 

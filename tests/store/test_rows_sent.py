@@ -1,0 +1,178 @@
+"""What each step of sending and deleting writes down, before it is done and after, and what no row can ever say."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from tcbsync.core.model import State
+from tcbsync.store import rows
+from tests.store.table import FRESH, LATER, NOW, Table, digest_of, file, file_id, fingerprint, forget, known
+
+
+def test_before_the_first_byte_leaves(table: Table) -> None:
+    """The id is known, the digest is not sure any more, and the wait goes on."""
+    table.prove(file("a", "one"))
+    table.upload(file("a", "two", moment=2), LATER)
+    table.do(rows.fail, "a", "HTTP 502", "bad gateway", LATER)
+
+    table.do(rows.sending, file("a", "two", moment=3), "cloud://env.other/a", LATER + 1)
+
+    row = known(table, "a")
+    assert (row["state"], row["digest"], row["file_id"]) == (State.UPLOAD, None, "cloud://env.other/a")
+    assert (row["since"], row["attempts"], row["code"]) == (LATER, 1, "HTTP 502")
+    assert fingerprint(row) == file("a", "two", moment=3).fingerprint
+
+
+def test_bytes_may_leave_for_a_row_that_is_gone(table: Table) -> None:
+    """The file came back just as its row was forgotten: the object is not without a row for a moment."""
+    table.send(file("a"))
+
+    row = known(table, "a")
+    assert row | FRESH == row
+    assert (row["state"], row["since"], row["file_id"], row["digest"]) == (State.UPLOAD, NOW, file_id("a"), None)
+
+
+def test_proof_ends_it(table: Table) -> None:
+    """The cloud's own answer: these bytes, for this fingerprint; failures are forgotten."""
+    table.upload(file("a"))
+    table.send(file("a"))
+    table.do(rows.fail, "a", "HTTP 502", "bad gateway", LATER)
+
+    table.do(rows.prove, file("a", "two", moment=2), LATER)
+
+    row = known(table, "a")
+    assert row | FRESH == row
+    assert (row["state"], row["since"], row["digest"]) == (State.PROVED, LATER, digest_of("two"))
+    assert fingerprint(row) == file("a", "two", moment=2).fingerprint
+
+
+def test_a_failed_attempt_is_tried_again_later(table: Table) -> None:
+    """It is counted, with what was said; what the cloud holds is as sure as before."""
+    table.prove(file("a"))
+    table.upload(file("a", "two", moment=2))
+
+    table.do(rows.fail, "a", "-501001", "system error", LATER)
+    table.do(rows.fail, "a", "HTTP 502", "bad gateway", LATER + 60)
+
+    row = known(table, "a")
+    assert (row["attempts"], row["due_at"], row["parked"]) == (2, LATER + 60, 0)
+    assert (row["code"], row["reason"], row["digest"]) == ("HTTP 502", "bad gateway", digest_of("one"))
+
+
+def test_a_final_failure_parks(table: Table) -> None:
+    """Nobody tries again until someone acts."""
+    table.upload(file("a"))
+
+    table.do(rows.fail, "a", "-501007", "parameter error", None)
+
+    assert (known(table, "a")["parked"], table.manifest.jobs(State.UPLOAD, LATER, 9)) == (1, [])
+
+
+def test_before_a_delete_leaves(table: Table) -> None:
+    """The digests are not sure any more; the ids are given of those rows only that still want it."""
+    for path in ("gone", "d/gone", "back", "held"):
+        table.prove(file(path))
+    for path in ("gone", "d/gone", "held"):
+        table.do(rows.expect, forget(path, was_sent=True), NOW)
+    table.connection.execute("UPDATE file SET state = 3 WHERE name = 'held'")
+
+    ready = table.do(rows.deleting, ["gone", "back", "held", "d/gone", "unknown"])
+
+    assert ready == [("gone", file_id("gone")), ("d/gone", file_id("d/gone"))]
+    assert {path: known(table, path)["digest"] for path in ("gone", "d/gone", "back", "held")} == {
+        "gone": None,
+        "d/gone": None,
+        "back": digest_of("one"),
+        "held": digest_of("one"),
+    }
+
+
+def test_a_confirmed_delete_forgets(table: Table) -> None:
+    """Those rows only that still want it."""
+    for path in ("gone", "back"):
+        table.prove(file(path))
+    table.do(rows.expect, forget("gone", was_sent=True), NOW)
+
+    table.do(rows.remove, ["gone", "back", "unknown"])
+
+    assert (table.row("gone"), known(table, "back")["state"]) == (None, State.PROVED)
+
+
+def test_distrust_sends_again(table: Table) -> None:
+    """What was seen to be missing is not sure any more; what is not proved is no news."""
+    table.prove(file("a"))
+    table.prove(file("b"))
+    table.do(rows.fail, "a", "present", "it was there again", LATER)
+    table.do(rows.expect, forget("b", was_sent=True), NOW)
+
+    count = table.do(rows.distrust, ["a", "b", "unknown"])
+
+    assert (count, known(table, "a")["due_at"]) == (1, 0)
+    assert (known(table, "a")["state"], known(table, "a")["digest"]) == (State.UPLOAD, None)
+    assert (known(table, "a")["file_id"], known(table, "b")["digest"]) == (file_id("a"), digest_of("one"))
+
+
+def test_the_first_byte_leaves_from_where_the_file_is_now(table: Table) -> None:
+    """Renamed to another spelling since it was looked at, the file is opened under that one from now on."""
+    table.upload(file("caf\u00e9"))
+    found = file("caf\u00e9", moment=2)
+
+    table.send(type(found)(found.path, found.fingerprint, "cafe\u0301"))
+
+    row = known(table, "caf\u00e9")
+    assert row["local"] == "cafe\u0301"
+    assert fingerprint(row) == found.fingerprint
+
+
+def test_commands_are_for_one_mirror(table: Table) -> None:
+    """The same paths in another mirror are other files, whatever state they are in."""
+    for mirror, state in ((1, 0), *((2, state) for state in range(5))):
+        path = "a" if state == 0 else f"d/{state}"
+        table.do_for(mirror, rows.sending, file(path), "id", NOW)
+        table.do_for(mirror, rows.prove, file(path), NOW)
+        table.connection.execute("UPDATE file SET state = ? WHERE mirror = 2 AND name = ?", (state, str(state)))
+    table.connection.execute("UPDATE file SET attempts = 1, due_at = 9e9 WHERE mirror = 2 AND state = 1")
+    before = table.connection.execute("SELECT * FROM file WHERE mirror = 2").fetchall()
+
+    table.upload(file("a", moment=2))
+    table.do(rows.fail, "a", "code", "reason", None)
+    table.do(rows.expect, forget("a", was_sent=True), NOW)
+    table.do(rows.hold, "too many", NOW)
+    table.do(rows.approve)
+    table.do(rows.retry)
+    table.do(rows.deleting, ["a", "d/2"])
+    table.do(rows.remove, ["a", "d/2"])
+
+    assert table.row("a") is None
+    assert len(before) == 5
+    assert table.connection.execute("SELECT * FROM file WHERE mirror = 2").fetchall() == before
+
+
+@pytest.mark.parametrize(
+    ("state", "digest", "known_as"),
+    [
+        pytest.param(State.PROVED, None, "cloud://env/a", id="proved, and not sure of any bytes"),
+        pytest.param(State.PROVED, None, None, id="proved, and never sent"),
+        pytest.param(State.UPLOAD, bytes(16), None, id="sure of bytes that were never sent"),
+        pytest.param(State.KEPT, bytes(16), None, id="kept, and never sent"),
+    ],
+)
+def test_rows_that_cannot_be(table: Table, state: State, digest: bytes | None, known_as: str | None) -> None:
+    """The database itself refuses a row that claims too much."""
+    table.upload(file("a"))
+
+    with pytest.raises(sqlite3.IntegrityError):
+        table.connection.execute("UPDATE file SET state = ?, digest = ?, file_id = ?", (state, digest, known_as))
+
+
+def test_the_largest_numbers(table: Table) -> None:
+    """Inodes and times use all the bits that there are."""
+    largest = 2**63 - 1
+    found = file("a")
+    huge = type(found)("a", found.fingerprint._replace(mtime_ns=largest, ctime_ns=largest, inode=largest), "a")
+
+    table.upload(huge)
+
+    assert fingerprint(known(table, "a")) == huge.fingerprint

@@ -122,6 +122,7 @@ class Looks:
             disk = await self.open(anew=is_full)
         except OSError as error:
             sight.problems.append(root_problem(self._parts.target.root, error))
+            await manifest.write(rows.note_problems, [], Plan(problems=sight.problems), host.now())
             return
         comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes)
         slices = comparison.slices(scopes)

@@ -177,16 +177,18 @@ class Disk:
     ) -> None:
         """Put an entry where it belongs: among the files, the directories, what is skipped, or nowhere."""
         path = join(snapshot.directory, name)
-        if entry.error is not None:
-            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.error.strerror}"))
-        elif entry.status is None:
+        if entry.status is None and entry.error is None:
             if self.rules.ignores(path, is_directory=True):
                 return
             if reason := key_problem(self._prefix + path):
                 snapshot.skipped.append(Skipped(path, reason))  # and with it everything beneath
             else:
                 directories.append(Place(path, join(snapshot.local, entry.raw)))
-        elif name in accepted or not self.rules.ignores(path):
+        elif name not in accepted and self.rules.ignores(path):
+            return
+        elif entry.status is None:
+            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.error.strerror}"))
+        else:
             self._sort_file(snapshot, name, entry.status, is_accepted=name in accepted)
 
     def _sort_file(self, snapshot: Snapshot, name: str, status: os.stat_result, *, is_accepted: bool) -> None:

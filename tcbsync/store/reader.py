@@ -6,6 +6,7 @@ so every other thread's query, at the moment when it began: answers would be old
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
@@ -59,7 +60,7 @@ class Reader:
 
 def open_reader(path: Path) -> Reader:
     """Open an existing manifest for queries only. Raises StateError."""
-    with connecting(path, uri=f"{path.absolute().as_uri()}?mode=rw") as connection:  # else SQLite would make one
+    with connecting(path, uri=f"{path.absolute().as_uri()}?{_mode(path)}") as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         version = check_version(connection, path)
@@ -69,6 +70,14 @@ def open_reader(path: Path) -> Reader:
                 hint="`tcbsync run` or `tcbsync sync` brings it up to date",
             )
     return Reader(connection, path)
+
+
+def _mode(path: Path) -> str:
+    """Choose how SQLite opens a file that it must never make: even to read, WAL wants to write beside it."""
+    if os.access(path.parent, os.W_OK):
+        return "mode=rw"
+    is_in_use = path.with_name(f"{path.name}-wal").exists()
+    return "mode=ro" if is_in_use else "mode=ro&immutable=1"
 
 
 def _bindable(value: object) -> object:

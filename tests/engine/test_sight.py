@@ -27,12 +27,14 @@ async def test_a_missing_root_deletes_nothing(world: World) -> None:
     mirror = await world.sync()
 
     assert "is missing" in mirror.looks.root_problem
+    assert [path for path, _, blocks, _ in world.report().problems() if blocks] == [""]
     assert len(world.cloud()) == 3
     assert world.calls() == {}
 
     away.rename(world.root)
     mirror = await world.sync()
     assert mirror.looks.root_problem == ""
+    assert world.report().problems() == []
     assert world.calls() == {}
 
 

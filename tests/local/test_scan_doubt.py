@@ -41,6 +41,18 @@ def test_files_that_cannot_be_looked_at_are_problems(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_ignored_is_no_problem(tmp_path: Path) -> None:
+    """Nobody wanted to know what it is."""
+    tree(tmp_path, "listed/a.psd", "listed/b", "drafts/c")
+    (tmp_path / "listed").chmod(0o600)
+    (tmp_path / "drafts").chmod(0)
+
+    with powerless():
+        sight = scan(disk(tmp_path, "*.psd", "drafts/"))
+
+    assert sight.problems.keys() == {"listed/b"}
+
+
 def test_a_root_that_cannot_be_listed_is_a_problem(tmp_path: Path) -> None:
     """The root is the empty path, which covers everything."""
     tree(tmp_path / "root", "a")

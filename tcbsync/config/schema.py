@@ -76,6 +76,7 @@ class MirrorConfig:
     quiet_seconds: float = _option(2.0, min=0)
     rescan_seconds: float = _option(3600.0, min=1)
     blind_rescan_seconds: float = _option(60.0, min=1)
+    content_type: Literal["auto", "none"] = "auto"
     cache_control: str | None = None
 
 

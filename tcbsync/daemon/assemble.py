@@ -54,7 +54,7 @@ def chosen(config: Config, names: Collection[str]) -> list[MirrorConfig]:
     for name in names:
         if name not in known:
             raise ConfigError(f"there is no mirror {name}", hint=f"the configuration has {', '.join(known)}")
-    return [known[name] for name in names] or list(config.mirrors)
+    return [known[name] for name in dict.fromkeys(names)] or list(config.mirrors)
 
 
 @contextlib.asynccontextmanager
@@ -100,7 +100,7 @@ async def _mirror(
             root=config.root,
             env=config.env,
             prefix=config.prefix,
-            form={} if config.cache_control is None else {"Cache-Control": config.cache_control},
+            form=_form(config),
         ),
         manifest=await store.manifest(config.name, config.env, config.prefix),
         cloud=RetryingCloud(cloud, retry),
@@ -127,6 +127,12 @@ async def _mirror(
         ),
     )
     return mirror
+
+
+def _form(config: MirrorConfig) -> dict[str, str]:
+    """Give the form's further fields; an empty one is left out of it."""
+    form = {} if config.content_type == "auto" else {"Content-Type": ""}
+    return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
 
 
 def _retry(service: ServiceConfig, pace: Pace) -> Retry:

@@ -44,7 +44,8 @@ def _secret(credentials: CredentialsConfig) -> str:
             secret = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text"
-            raise ConfigError(f"the secret cannot be read from {where}: {reason}") from None
+            hint = "a variable in it is not set" if "$" in str(path) else ""
+            raise ConfigError(f"the secret cannot be read from {where}: {reason}", hint=hint) from None
     if not secret.strip():
         raise ConfigError(f"the secret is empty or missing: {where}", hint="the app's secret is on mp.weixin.qq.com")
     return secret.strip()

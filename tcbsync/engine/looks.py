@@ -94,7 +94,7 @@ class Looks:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
             self.is_looking = self.is_scanning = False
-        self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
+            self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
         return sight
 
     async def open(self, *, anew: bool = False) -> Disk:

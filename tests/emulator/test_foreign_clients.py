@@ -70,7 +70,7 @@ async def test_a_foreign_client_uploads(emulator: Emulator, tmp_path: Path) -> N
 
 
 async def test_a_foreign_client_downloads_and_deletes(emulator: Emulator, tmp_path: Path) -> None:
-    """A client such as wechatpy gets a URL that gives the bytes, a status for what is missing, and deletes what is not."""
+    """A client such as wechatpy gets a URL that gives the bytes, a status for what is missing, and deletes."""
     from wechatpy.client.api import WeChatCloud  # noqa: PLC0415
 
     picture = tmp_path / "picture.png"

@@ -237,3 +237,16 @@ async def test_the_form_carries_what_the_mirror_wants(world: World, emulator: Em
     await world.sync(cache_control="max-age=300")
 
     assert emulator.objects()[ENV, PREFIX + "a.css"].headers["cache-control"] == "max-age=300"
+
+
+async def test_the_type_in_the_form_can_be_switched_off(world: World, emulator: Emulator) -> None:
+    """Whether the link's signature lets further fields pass is not documented: a mirror can do without them."""
+    world.write("a.atlas")
+    await world.sync()
+    with_type = emulator.objects()[ENV, PREFIX + "a.atlas"].content_type
+    world.write("a.atlas", b"other content")
+
+    await world.sync(content_type="none")
+
+    assert with_type == "text/plain"
+    assert emulator.objects()[ENV, PREFIX + "a.atlas"].content_type == "application/octet-stream"

@@ -3,9 +3,8 @@
 Rule: every error of the kernel comes out as OSError with its errno, because the caller must tell "no more
 watches" (ENOSPC) from "not allowed" (EACCES) from "already gone" (ENOENT).
 
-Why ctypes, and not a library: inotify_simple is untyped, reads without a bound, and looks libc up by starting
-`ldconfig` or `gcc`, which a hardened service may not do; asyncinotify keeps its own map from watch to path,
-which a moved directory makes wrong, and hands over one event a call. What is needed is three functions.
+Why ctypes, and not inotify_simple or asyncinotify: both are kept, but both start `ldconfig` or `gcc` to find libc,
+which a hardened service may not do, and both make objects of each event, for what is three calls here.
 """
 
 from __future__ import annotations
@@ -28,7 +27,6 @@ MOVED_FROM = 0x00000040
 MOVED_TO = 0x00000080
 CREATE = 0x00000100
 DELETE = 0x00000200
-DELETE_SELF = 0x00000400
 MOVE_SELF = 0x00000800
 UNMOUNT = 0x00002000
 QUEUE_OVERFLOW = 0x00004000
@@ -114,13 +112,13 @@ class Inotify:
             self._descriptor = -1
 
 
-def parse(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Yield (watch number, mask, cookie, name) of each event of one read; a name is never cut in two."""
+def parse(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (watch number, mask, name) of each event of one read; a name is never cut in two."""
     position, size, unpack = 0, _EVENT.size, _EVENT.unpack_from
     while position < len(data):
-        number, mask, cookie, length = unpack(data, position)
+        number, mask, _, length = unpack(data, position)
         position += size + length
-        yield number, mask, cookie, data[position - length : position].rstrip(b"\0")
+        yield number, mask, data[position - length : position].rstrip(b"\0")
 
 
 def watch_limit() -> tuple[str, int] | None:

@@ -6,6 +6,7 @@ makes no event, so these kinds are looked at on a timer instead (inotify(7), "Li
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +17,19 @@ _FAR = re.compile(
 )  # fuseblk is not among them: it is a local disk, such as NTFS
 
 
+class Mount(NamedTuple):
+    """A mount beneath a folder. What is mounted tells it from the next one at the same place."""
+
+    path: str  # relative to the folder
+    kind: str
+    what: str  # device and directory
+
+
 class Mounts(NamedTuple):
-    """The file system that a folder lies on, and the mounts beneath the folder: (relative path, kind)."""
+    """The kind of file system that a folder lies on, and the mounts beneath the folder."""
 
     kind: str
-    beneath: tuple[tuple[str, str], ...]
+    beneath: frozenset[Mount]
 
 
 def is_far(kind: str) -> bool:
@@ -32,21 +41,22 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
     """Return the mounts that matter for the real path `folder`; without a mount table, an unknown kind."""
     if table is None:
         try:
-            table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape")
+            table = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
         except OSError:
             table = ""
     inside = folder.rstrip("/") + "/"
     longest, kind = -1, ""
     beneath = {}
-    for line in table.splitlines():
+    for line in filter(None, table.split("\n")):  # not splitlines: a name may hold its other separators
         # proc(5): "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
         left, _, right = line.partition(" - ")
-        point = _unescape(left.split(" ")[4])
+        _, _, device, directory, point, *_ = left.split(" ")
+        point, its_kind = _unescape(point), right.split(" ")[0]
         if point.startswith(inside) and point != folder:
-            beneath[point[len(inside) :]] = right.split(" ")[0]
+            beneath[point] = Mount(point[len(inside) :], its_kind, f"{device} {directory}")
         elif inside.startswith(point.rstrip("/") + "/") and len(point) >= longest:  # the last one lies on top
-            longest, kind = len(point), right.split(" ")[0]
-    return Mounts(kind, tuple(sorted(beneath.items())))
+            longest, kind = len(point), its_kind
+    return Mounts(kind, frozenset(beneath.values()))
 
 
 def _unescape(point: str) -> str:

@@ -45,11 +45,10 @@ ROOT = Place("", "")
 
 
 class _Entry(NamedTuple):
-    """A name in a directory. `status` is None for a directory, whose own is not needed."""
+    """A name in a directory, and what lstat answered; None for a directory, whose own status is not needed."""
 
     raw: str
-    status: os.stat_result | None
-    error: OSError | None = None
+    status: os.stat_result | OSError | None
 
 
 def fingerprint_of(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -152,7 +151,7 @@ class Disk:
             except GONE:
                 continue
             except OSError as error:
-                yield _Entry(name, None, error)
+                yield _Entry(name, error)
             else:
                 yield _Entry(name, None if stat.S_ISDIR(status.st_mode) else status)
 
@@ -166,7 +165,7 @@ class Disk:
                     except GONE:
                         continue
                     except OSError as error:
-                        yield _Entry(entry.name, None, error)
+                        yield _Entry(entry.name, error)
         except GONE:
             return
         except OSError as error:
@@ -177,7 +176,7 @@ class Disk:
     ) -> None:
         """Put an entry where it belongs: among the files, the directories, what is skipped, or nowhere."""
         path = join(snapshot.directory, name)
-        if entry.status is None and entry.error is None:
+        if entry.status is None:
             if self.rules.ignores(path, is_directory=True):
                 return
             if reason := key_problem(self._prefix + path):
@@ -186,8 +185,8 @@ class Disk:
                 directories.append(Place(path, join(snapshot.local, entry.raw)))
         elif name not in accepted and self.rules.ignores(path):
             return
-        elif entry.status is None:
-            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.error.strerror}"))
+        elif isinstance(entry.status, OSError):
+            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.status.strerror}"))
         else:
             self._sort_file(snapshot, name, entry.status, is_accepted=name in accepted)
 

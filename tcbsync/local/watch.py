@@ -46,10 +46,11 @@ class Watcher:
 
     `on_hints` gets a batch of hints for each read of the kernel's queue, each path once; `on_state` gets a state
     that differs from the one before in more than its heartbeat and its number of watches. Both are called in
-    one thread of the watcher and should only hand over; what they raise is logged, and hints that were not
-    taken are made good by one for the root. `skips(path)` is asked, in other threads too, whether a directory
-    is ignored with all beneath it: it is not watched then. `observer` replaces inotify by an observer of
-    watchdog's, as happens by itself on other systems.
+    one thread of the watcher and should only hand over; what they raise is logged, a state that was not taken
+    is told again, and hints that were not taken are made good by one for the root. `skips(path)` is asked, in
+    other threads too, whether a directory is ignored with all beneath it: it is not watched then. `observer`
+    replaces inotify by an observer of watchdog's, as happens by itself on other systems; that one tells a
+    single state, in the thread that starts it.
     """
 
     def __init__(
@@ -75,7 +76,8 @@ class Watcher:
     def start(self) -> None:
         """Arm all watches, in this thread, and return; a root that is missing or unreadable is no error.
 
-        It takes about 1 s for 50,000 directories; `stop` in another thread cuts it short.
+        It takes about 1 s for 50,000 directories; `stop` in another thread cuts it short. Raises OSError or
+        RuntimeError at the limits of open files and threads; nothing is left behind then.
         """
         with self._lifecycle:
             if self._observer is not None:
@@ -93,12 +95,8 @@ class Watcher:
             observer, self._observer = self._observer, None
             emitter, self._emitter = self._emitter, None
             self._native_state = WatchState(WatchMode.WAITING, "stopped")
-        if observer is not None and observer.is_alive():
-            observer.stop()
-            if observer is not threading.current_thread():
-                observer.join()
-        if emitter is not None:
-            emitter.close()
+        if observer is not None:
+            _end(observer, emitter)
 
     def rearm(self) -> None:
         """Walk the tree again and hint the root, soon: for when `skips` answers otherwise than before."""
@@ -127,9 +125,14 @@ class Watcher:
         observer = BaseObserver(cast("type[EventEmitter]", make_emitter), timeout=self._timing.pulse)
         # With the slash it is never taken for a file, whatever it is now: watchdog filters the events of files.
         observer.schedule(self._delivery, os.path.join(self._root, ""), recursive=True)  # noqa: PTH118
-        (emitter,) = observer.emitters
-        self._emitter = cast("InotifyEmitter", emitter)
-        observer.start()
+        (emitter,) = cast("set[InotifyEmitter]", observer.emitters)
+        self._emitter = emitter
+        try:
+            observer.start()
+        except BaseException:
+            self._emitter = None
+            _end(observer, emitter)
+            raise
         self._observer = observer
 
     def _start_native(self) -> None:
@@ -143,9 +146,18 @@ class Watcher:
             observer.start()
         except OSError as error:
             self._native_state = WatchState(WatchMode.WAITING, f"root {self._root} cannot be watched: {error}")
-            return
-        self._observer = observer
-        self._native_state = WatchState(WatchMode.NATIVE)
+        else:
+            self._observer = observer
+            self._native_state = WatchState(WatchMode.NATIVE)
+        self._delivery.tell(self._native_state)
+
+
+def _end(observer: BaseObserver, emitter: InotifyEmitter | None) -> None:
+    observer.stop()  # and its emitters, whether or not they were started
+    if observer.is_alive() and observer is not threading.current_thread():
+        observer.join()
+    if emitter is not None:
+        emitter.close()
 
 
 class _Delivery(FileSystemEventHandler):
@@ -161,6 +173,7 @@ class _Delivery(FileSystemEventHandler):
         self._on_state = on_state
         self._owes_root = False  # hints were refused
         self._told: WatchState | None = None
+        self._is_state_refused = False
 
     def dispatch(self, event: FileSystemEvent) -> None:
         if isinstance(event, HintBatch):
@@ -169,7 +182,7 @@ class _Delivery(FileSystemEventHandler):
             self.heartbeat = time.monotonic()
             if self._owes_root:
                 self.hand_over(())
-            self._tell(event.state)
+            self.tell(event.state)
 
     def hand_over(self, hints: Sequence[Hint]) -> None:
         try:
@@ -181,12 +194,15 @@ class _Delivery(FileSystemEventHandler):
         else:
             self._owes_root = False
 
-    def _tell(self, state: WatchState) -> None:
+    def tell(self, state: WatchState) -> None:
         news = replace(state, watches=0)
         if self._on_state is None or news == self._told:
             return
-        self._told = news
         try:
             self._on_state(replace(state, heartbeat=self.heartbeat))
         except Exception:
-            logger.exception("a state was refused")
+            if not self._is_state_refused:
+                logger.exception("a state was refused; it is told again until one is taken")
+            self._is_state_refused = True
+        else:
+            self._told, self._is_state_refused = news, False

@@ -37,12 +37,11 @@ BATCH_SECONDS = 0.005  # at least, from one read to the next: the first of a bur
 
 
 class RootIdentity(NamedTuple):
-    """What must stay the same for the watches to be about the root: also what is mounted on or beneath it."""
+    """What must stay the same for the watches to be about the root."""
 
     real_path: str
     device: int
     inode: int
-    mounts: Mounts
 
 
 def identify(root: str) -> RootIdentity:
@@ -51,7 +50,7 @@ def identify(root: str) -> RootIdentity:
     status = os.stat(real_path)  # noqa: PTH116 - a str all the way
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError
-    return RootIdentity(real_path, status.st_dev, status.st_ino, mounts_around(real_path))
+    return RootIdentity(real_path, status.st_dev, status.st_ino)
 
 
 class InotifyEmitter(EventEmitter):
@@ -76,6 +75,7 @@ class InotifyEmitter(EventEmitter):
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
         self._identity: RootIdentity | None = None
+        self._mounts = Mounts("", frozenset())
         self._watches: Watches | None = None
         self._past_overflows = 0  # of descriptors that are closed
         self._next_root_poll = self._next_rewalk = self._next_retry = self._next_read = self._next_pulse = 0.0
@@ -109,10 +109,13 @@ class InotifyEmitter(EventEmitter):
             self._turn(timeout)
         except Exception as error:
             # A thread that has died looks like a tree in which nothing happens: start afresh instead.
-            logger.exception("the watcher of %s failed; it arms its watches again", self._root)
+            trouble = failed(error)
+            is_new = trouble.reason != self.state.reason
+            if is_new:
+                logger.exception("the watcher of %s failed; it arms its watches again, and again", self._root)
             self._disarm()
-            self.state = self._with_overflows(failed(error))
-            self._emit({"": False})
+            self.state = self._with_overflows(trouble)
+            self._emit({"": False} if is_new else {})
             self._next_root_poll = time.monotonic() + self._timing.rewalk
 
     def _turn(self, timeout: float) -> None:
@@ -153,6 +156,7 @@ class InotifyEmitter(EventEmitter):
 
     def _rewalk(self, watches: Watches) -> dict[str, bool]:
         watches.needs_rewalk = False
+        self._mounts = mounts_around(watches.root)  # before the walk: a later mount makes a difference then
         watches.arm("")
         self._next_rewalk = time.monotonic() + self._timing.rewalk
         return {"": False}
@@ -167,7 +171,7 @@ class InotifyEmitter(EventEmitter):
         if self._watches is not None:
             if identity == self._identity and self._watches.tree.root is not None:
                 self._watches.suspects_root = False
-                return hints
+                return self._look_at_mounts(self._watches)
             self._disarm()
             hints[""] = False
         if identity is None:
@@ -176,27 +180,42 @@ class InotifyEmitter(EventEmitter):
             hints[""] = False
         return hints
 
+    def _look_at_mounts(self, watches: Watches) -> dict[str, bool]:
+        """Watch what has come or gone with a mount beneath the root, which makes no event."""
+        before, self._mounts = self._mounts, mounts_around(watches.root)
+        changed = sorted({mount.path for mount in before.beneath ^ self._mounts.beneath})
+        for path in changed:
+            watches.arm(path)
+        return dict.fromkeys(changed, False)
+
     def _arm(self, identity: RootIdentity) -> bool:
         try:
             watches = Watches(
                 identity.real_path,
                 skips=self._skips,
-                keeps_running=self.should_keep_running,
+                keeps_running=self._keeps_walking,
                 limbo_seconds=self._timing.limbo,
             )
         except OSError as error:
             self.state = self._with_overflows(no_descriptor(error))
             return False
         self._watches, self._identity = watches, identity
+        self._mounts = mounts_around(identity.real_path)
         self._poll.register(watches.descriptor, select.POLLIN)
         watches.arm("")
         if watches.tree.root is None:
-            self.state = self._with_overflows(seen_by(watches, identity.mounts))
+            self.state = self._with_overflows(seen_by(watches, self._mounts))
             self._disarm()
             return False
         self._next_rewalk = time.monotonic() + self._timing.rewalk
         self._next_retry = time.monotonic() + self._timing.retry
         return True
+
+    def _keeps_walking(self) -> bool:
+        """Whether a walk should go on; it may be long, and the heart goes on beating."""
+        if time.monotonic() >= self._next_pulse and self.is_alive():
+            self._pulse()
+        return self.should_keep_running()
 
     def _disarm(self) -> None:
         if self._watches is not None:
@@ -208,13 +227,16 @@ class InotifyEmitter(EventEmitter):
     def _emit(self, hints: dict[str, bool]) -> None:
         """Queue the hints, and the state when it is due; at a hint for the root, the state that explains it."""
         is_pulse_due = "" in hints or time.monotonic() >= self._next_pulse
-        if is_pulse_due and self._watches is not None and self._identity is not None:
-            self.state = self._with_overflows(seen_by(self._watches, self._identity.mounts))
+        if is_pulse_due and self._watches is not None:
+            self.state = self._with_overflows(seen_by(self._watches, self._mounts))
         if hints:
             self.queue_event(HintBatch(tuple(map(Hint._make, hints.items()))))
         if is_pulse_due:
-            self._next_pulse = time.monotonic() + self._timing.pulse
-            self.queue_event(Pulse(self.state))
+            self._pulse()
+
+    def _pulse(self) -> None:
+        self._next_pulse = time.monotonic() + self._timing.pulse
+        self.queue_event(Pulse(self.state))
 
     def _with_overflows(self, state: WatchState) -> WatchState:
         now_open = self._watches.overflows if self._watches is not None else 0

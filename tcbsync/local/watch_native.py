@@ -7,6 +7,7 @@ replaced is watched again after `Watcher` has been stopped and started.
 from __future__ import annotations
 
 import os
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from watchdog.events import FileSystemEvent, FileSystemEventHandler
@@ -31,6 +32,11 @@ class NativeHandler(FileSystemEventHandler):
         """Deliver the hints of one event; a listing that has changed says nothing that its entries do not."""
         if event.event_type in NO_CHANGE or (event.is_directory and event.event_type == "modified"):
             return
-        paths = [os.path.relpath(os.fsdecode(path), self._root) for path in (event.src_path, event.dest_path) if path]
         is_quiet = event.event_type not in UNFINISHED
-        self._deliver([Hint("" if path == "." else path.replace(os.sep, "/"), is_quiet) for path in paths])
+        paths = [os.fsdecode(path) for path in (event.src_path, event.dest_path) if path]
+        self._deliver([Hint(self._relative(path), is_quiet) for path in paths])
+
+    def _relative(self, path: str) -> str:
+        """Return the path as a hint names it; for one outside, such as the real name of a linked root, the root."""
+        relative = PurePath(os.path.relpath(path, self._root))
+        return "" if not relative.parts or relative.parts[0] == os.pardir else relative.as_posix()

@@ -23,7 +23,7 @@ def test_an_event_carries_watch_mask_and_name(tmp_path: Path) -> None:
     events = list(parse(descriptor.read()))
     descriptor.close()
 
-    assert events == [(number, inotify.CREATE, 0, b"name"), (number, inotify.CLOSE_WRITE, 0, b"name")]
+    assert events == [(number, inotify.CREATE, b"name"), (number, inotify.CLOSE_WRITE, b"name")]
 
 
 def test_names_that_are_no_utf8_survive(tmp_path: Path) -> None:
@@ -77,6 +77,24 @@ def test_hoarded_events_come_first(tmp_path: Path) -> None:
     assert not descriptor.has_hoard
 
 
+def test_the_hoard_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is full, the rest stays in the kernel's queue, which says so when it overflows."""
+    monkeypatch.setattr(inotify, "HOARD_BYTES", 1)
+    descriptor = Inotify()
+    descriptor.watch(str(tmp_path), inotify.CREATE)
+
+    for name in ("first", "second"):
+        (tmp_path / name).touch()
+        descriptor.hoard()
+    descriptor.read()
+    is_empty = not descriptor.has_hoard
+    rest = [name for *_, name in parse(descriptor.read())]
+    descriptor.close()
+
+    assert is_empty
+    assert rest == [b"second"]
+
+
 @pytest.mark.parametrize(
     ("kind", "number"), [("missing", errno.ENOENT), ("file", errno.ENOTDIR), ("link", errno.ENOTDIR)]
 )
@@ -103,7 +121,7 @@ def test_giving_back_a_watch_that_is_gone_is_no_error(tmp_path: Path) -> None:
     events = list(parse(descriptor.read()))
     descriptor.close()
 
-    assert events == [(number, inotify.IGNORED, 0, b"")]
+    assert events == [(number, inotify.IGNORED, b"")]
 
 
 def test_the_limit_names_its_sysctl() -> None:

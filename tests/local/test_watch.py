@@ -7,13 +7,28 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from watchdog.events import (
+    DirCreatedEvent,
+    DirModifiedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileOpenedEvent,
+)
 from watchdog.observers.polling import PollingObserver
 
 from tcbsync.local.watch import Watcher, WatchMode
+from tcbsync.local.watch_native import NativeHandler
 from tests.local.watching import Recorder, barrier, eventually, probe, watching
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from watchdog.events import FileSystemEvent
+
+    from tcbsync.local.watch import Hint
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
 
@@ -105,6 +120,37 @@ def test_reading_makes_no_hint(tmp_path: Path) -> None:
 
 
 @linux
+def test_only_the_end_of_writing_makes_a_hint(tmp_path: Path) -> None:
+    """Single writes and attributes make none: they would be many, just when there is much to do."""
+    (tmp_path / "file").touch()
+
+    with watching(tmp_path) as (_, recorder):
+        with (tmp_path / "file").open("wb", buffering=0) as file:
+            for _ in range(100):
+                file.write(b"content")
+            (tmp_path / "file").chmod(0o600)
+            barrier(tmp_path, recorder)
+            before = recorder.quiet("file")
+        barrier(tmp_path, recorder, "again")
+
+        assert (before, recorder.quiet("file")) == ([], [True])
+
+
+@linux
+def test_a_file_that_was_deleted_while_open_says_no_more(tmp_path: Path) -> None:
+    """Its name may be another file's by now."""
+    with watching(tmp_path) as (_, recorder):
+        with (tmp_path / "file").open("wb") as file:
+            (tmp_path / "file").unlink()
+            barrier(tmp_path, recorder)
+            recorder.clear()
+            file.write(b"content")
+        barrier(tmp_path, recorder, "again")
+
+        assert recorder.paths() == {"again"}
+
+
+@linux
 def test_skipped_directories_are_not_watched(tmp_path: Path) -> None:
     """What is ignored costs no watch, whether it was there before or comes later."""
     (tmp_path / "skip-early" / "beneath").mkdir(parents=True)
@@ -152,16 +198,45 @@ def test_other_systems_use_watchdogs_own_observer(tmp_path: Path) -> None:
 
     eventually(lambda: {"d", "old", "d/new"} <= recorder.paths())
     assert watcher.state.mode is WatchMode.NATIVE
+    assert watcher.is_alive()
     watcher.stop()
 
 
-def test_other_systems_say_that_the_root_is_missing(tmp_path: Path) -> None:
-    """Without a root there is nothing to observe, which is a state and no error."""
+@pytest.mark.parametrize(("root", "mode"), [("", WatchMode.NATIVE), ("missing", WatchMode.WAITING)])
+def test_other_systems_tell_one_state(tmp_path: Path, root: str, mode: WatchMode) -> None:
+    """Without a root there is nothing to observe, which is a state and no error; the engine rescans then."""
+    recorder = Recorder()
     watcher = Watcher(
-        tmp_path / "missing", on_hints=lambda _hints: None, observer=lambda: PollingObserver(timeout=0.05)
+        tmp_path / root,
+        on_hints=recorder.on_hints,
+        on_state=recorder.states.append,
+        observer=lambda: PollingObserver(timeout=0.05),
     )
 
     watcher.start()
 
-    assert watcher.state.mode is WatchMode.WAITING
+    assert [state.mode for state in recorder.states] == [mode]
+    assert watcher.state.mode is mode
     watcher.stop()
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (FileCreatedEvent("/root/a"), [("a", False)]),
+        (FileClosedEvent("/root/a/b"), [("a/b", True)]),
+        (FileMovedEvent("/root/a", "/root/..b"), [("a", True), ("..b", True)]),
+        (DirMovedEvent("/root/a", "/outside/a"), [("a", True), ("", True)]),
+        (FileModifiedEvent("/private/root/a"), [("", False)]),
+        (DirCreatedEvent("/root"), [("", False)]),
+        (DirModifiedEvent("/root/a"), []),
+        (FileOpenedEvent("/root/a"), []),
+    ],
+)
+def test_an_event_of_watchdogs_is_hints_for_its_paths(event: FileSystemEvent, expected: list[tuple[str, bool]]) -> None:
+    """A path that is not beneath the root as it was named stands for the whole root."""
+    hints: list[Hint] = []
+
+    NativeHandler("/root", hints.extend).dispatch(event)
+
+    assert hints == expected

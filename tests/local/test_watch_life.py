@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import gc
-import subprocess
+import logging
 import sys
 import threading
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.local.watch import Hint, Watcher, WatchMode, WatchState
-from tests.local.watching import QUICK, Recorder, eventually, probe, watching
+from tests.local.watching import QUICK, Recorder, eventually, open_descriptors, probe, run_child, watching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
-
-
-def open_descriptors() -> int:
-    """Count this process's open files."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def test_hints_that_are_refused_are_made_good(tmp_path: Path) -> None:
@@ -37,10 +32,7 @@ def test_hints_that_are_refused_are_made_good(tmp_path: Path) -> None:
             raise RuntimeError("not now")
         recorder.on_hints(hints)
 
-    def on_state(_state: WatchState) -> None:
-        raise RuntimeError("never")
-
-    watcher = Watcher(tmp_path, on_hints=on_hints, on_state=on_state, timing=QUICK)
+    watcher = Watcher(tmp_path, on_hints=on_hints, timing=QUICK)
     watcher.start()
     (tmp_path / "a").touch()
 
@@ -49,13 +41,35 @@ def test_hints_that_are_refused_are_made_good(tmp_path: Path) -> None:
     watcher.stop()
 
 
-def test_rules_that_raise_are_reported_and_survived(tmp_path: Path) -> None:
-    """A mistake in `skips` shows in the state, and when it is gone all is watched."""
+def test_a_state_that_is_refused_is_told_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The engine must know where it is to rescan; the trouble is logged once, however often it is tried."""
+    told: list[WatchState] = []
+
+    def on_state(state: WatchState) -> None:
+        told.append(state)
+        if len(told) < 4:
+            raise RuntimeError("not now")
+
+    watcher = Watcher(tmp_path, on_hints=lambda _hints: None, on_state=on_state, timing=QUICK)
+    watcher.start()
+
+    eventually(lambda: len(told) == 4)
+    heartbeat = watcher.state.heartbeat
+    eventually(lambda: watcher.state.heartbeat > heartbeat + 2 * QUICK.pulse)
+    watcher.stop()
+    assert [state.mode for state in told] == [WatchMode.INOTIFY] * 4
+    assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+def test_rules_that_raise_are_reported_and_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A mistake in `skips` shows in the state, and once in the log and as a hint; when it is gone all is watched."""
     (tmp_path / "d").mkdir()
+    asked = []
     is_broken = threading.Event()
     is_broken.set()
 
-    def skips(_path: str) -> bool:
+    def skips(path: str) -> bool:
+        asked.append(path)
         if is_broken.is_set():
             raise ValueError("a bad rule")
         return False
@@ -63,49 +77,121 @@ def test_rules_that_raise_are_reported_and_survived(tmp_path: Path) -> None:
     with watching(tmp_path, skips=skips) as (watcher, recorder):
         assert watcher.state.mode is WatchMode.TIMED
         assert "a bad rule" in watcher.state.reason
+        eventually(lambda: len(asked) > 3)
+        assert recorder.quiet("") == [False]
         is_broken.clear()
 
         eventually(lambda: watcher.state.mode is WatchMode.INOTIFY)
+        assert [record.exc_info is not None for record in caplog.records] == [True]
         probe(tmp_path, recorder)
 
 
-def test_the_heartbeat_stops_with_the_handler(tmp_path: Path) -> None:
-    """The heartbeat goes through both threads: a handler that hangs is seen, though each thread is alive."""
+@pytest.mark.parametrize("who", ["handler", "walk"])
+def test_the_heartbeat_stops_with_whoever_hangs(tmp_path: Path, who: str) -> None:
+    """The heartbeat goes through both threads: that one hangs is seen, though each thread is alive."""
     release = threading.Event()
 
     def hang(_hints: Sequence[Hint]) -> None:
         release.wait(20)
 
-    watcher = Watcher(tmp_path, on_hints=hang, timing=QUICK)
+    def skips(_path: str) -> bool:
+        return who == "walk" and release.wait(20) and False
+
+    watcher = Watcher(tmp_path, on_hints=hang if who == "handler" else lambda _hints: None, skips=skips, timing=QUICK)
     watcher.start()
     first = watcher.state.heartbeat
     eventually(lambda: watcher.state.heartbeat > first)
 
-    (tmp_path / "a").touch()
+    (tmp_path / "a").mkdir()
     eventually(lambda: time.monotonic() - watcher.state.heartbeat > 5 * QUICK.pulse)
+    assert watcher.is_alive()
     release.set()
 
-    eventually(lambda: time.monotonic() - watcher.state.heartbeat < 3 * QUICK.pulse)
+    stopped = watcher.state.heartbeat
+    eventually(lambda: watcher.state.heartbeat > stopped)
     watcher.stop()
 
 
-def test_stopping_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_heartbeat_goes_on_during_a_long_walk(tmp_path: Path) -> None:
+    """A large tree on a slow disk is no reason to end the process; the state is the one from before the walk."""
+    for number in range(8):
+        (tmp_path / str(number)).mkdir()
+    asked: list[float] = []
+
+    def skips(_path: str) -> bool:
+        asked.append(watcher.state.heartbeat)
+        time.sleep(QUICK.pulse if len(asked) > 8 else 0)
+        return False
+
+    recorder = Recorder()
+    watcher = Watcher(tmp_path, on_hints=recorder.on_hints, on_state=recorder.states.append, skips=skips, timing=QUICK)
+    watcher.start()
+    watcher.rearm()
+    eventually(lambda: "" in recorder.paths())
+    watcher.stop()
+
+    assert len(set(asked[8:])) > 3
+    assert [state.mode for state in recorder.states] == [WatchMode.INOTIFY]
+
+
+@pytest.mark.parametrize("times", [3, pytest.param(1000, marks=pytest.mark.slow)])
+def test_stopping_leaves_nothing_behind(tmp_path: Path, times: int) -> None:
     """No thread and no descriptor is left, and the same watcher can start again."""
     recorder = Recorder()
     watcher = Watcher(tmp_path, on_hints=recorder.on_hints, timing=QUICK)
     gc.collect()
     threads, descriptors = threading.active_count(), open_descriptors()
 
-    for name in ("a", "b"):
+    for number in range(times):
         watcher.start()
-        (tmp_path / name).touch()
-        eventually(partial(recorder.covers, name))
+        (tmp_path / str(number)).touch()
+        eventually(partial(recorder.covers, str(number)))
+        observer = watcher._observer
         watcher.stop()
+        assert observer is not None
+        assert not observer.is_alive()
         watcher.stop()
+        recorder.clear()
 
     assert threading.active_count() == threads
     assert open_descriptors() == descriptors
     assert not watcher.is_alive()
+
+
+@pytest.mark.parametrize("started", [0, 1], ids=["no thread", "one thread of two"])
+def test_a_start_that_fails_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: int
+) -> None:
+    """At the limit of threads the error is the caller's, and what had been started is ended."""
+    watcher = Watcher(tmp_path, on_hints=lambda _hints: None, timing=QUICK)
+    threads, descriptors = threading.active_count(), open_descriptors()
+    really_start = threading.Thread.start
+    starts: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        starts.append(thread)
+        if len(starts) > started:
+            raise RuntimeError("can't start new thread")
+        really_start(thread)
+
+    with monkeypatch.context() as limited:
+        limited.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="can't start"):
+            watcher.start()
+
+    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+    watcher.start()
+    assert watcher.is_alive()
+    watcher.stop()
+
+
+def test_starting_twice_is_a_mistake(tmp_path: Path) -> None:
+    """It is said, and the first start goes on."""
+    with watching(tmp_path) as (watcher, recorder):
+        with pytest.raises(RuntimeError, match="already"):
+            watcher.start()
+
+        probe(tmp_path, recorder)
 
 
 def test_stopping_from_the_handler_works(tmp_path: Path) -> None:
@@ -151,12 +237,11 @@ def test_stopping_interrupts_the_start(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_warnings_as_errors_kill_nothing(tmp_path: Path) -> None:
     """With -W error, quick directory work and a lost root end no thread and write nothing to stderr."""
-    script = """
-import shutil, sys
-from pathlib import Path
-from tests.local.watching import barrier, eventually, watching
-root = Path(sys.argv[1]) / "root"
-root.mkdir()
+    (tmp_path / "root").mkdir()
+
+    run_child(
+        """
+import shutil
 with watching(root) as (watcher, recorder):
     for number in range(100):
         (root / f"d{number}" / "x").mkdir(parents=True)
@@ -167,9 +252,6 @@ with watching(root) as (watcher, recorder):
     root.mkdir()
     eventually(lambda: watcher.state.mode.value == "inotify")
     barrier(root, recorder, "after")
-"""
-    command = [sys.executable, "-W", "error", "-c", script, str(tmp_path)]
-
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-
-    assert (result.returncode, result.stderr) == (0, "")
+""",
+        tmp_path / "root",
+    )

@@ -1,51 +1,40 @@
-"""Where the kernel's help ends: lost events, no more watches, no permission, file systems elsewhere."""
+"""Where the kernel's help ends: lost events, no more watches, no permission, paths that are too long."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import subprocess
+import struct
 import sys
 import threading
-from pathlib import Path
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.local.mounts import Mounts, is_far, mounts_around
+from tcbsync.local.inotify import QUEUE_OVERFLOW, Inotify
 from tcbsync.local.watch import Hint, Watcher, WatchMode
-from tcbsync.local.watch_report import no_descriptor, seen_by
-from tcbsync.local.watches import Watches
-from tests.local.watching import QUICK, Recorder, eventually, probe, watching
+from tcbsync.local.watch_report import no_descriptor
+from tests.local.watching import QUICK, Recorder, barrier, eventually, overflow, probe, run_child, watching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
 
-QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
+OVERFLOW = struct.pack("iIII", -1, QUEUE_OVERFLOW, 0, 0)
+AS_USER_OF_ITS_OWN = ["unshare", "--user", "--map-root-user"]  # with watch limits of its own, too
+POWERLESS = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else ["env"]
 
 
-def overflow(directory: Path) -> None:
-    """Make more events than the kernel keeps for one descriptor: two for each rename."""
-    here, there = directory / "here", directory / "there"
-    here.touch()
-    for _ in range(int(QUEUE.read_text(encoding="ascii")) // 4 + 100):
-        here.rename(there)
-        there.rename(here)
-
-
-def run_child(script: str, *arguments: object, before: Sequence[str]) -> None:
-    """Run a script in a process with other rights or limits; skip where that cannot be had."""
-    if (
-        shutil.which(before[0]) is None
-        or subprocess.run([*before, "true"], check=False, capture_output=True).returncode
-    ):
-        pytest.skip(f"cannot run {before[0]}")
-    prelude = "import sys\nfrom pathlib import Path\nfrom tests.local.watching import *\nroot = Path(sys.argv[1])\n"
-    command = [*before, sys.executable, "-c", prelude + script, *map(str, arguments)]
-    result = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-    assert (result.returncode, result.stderr) == (0, "")
+def watch_numbers(watcher: Watcher) -> set[int]:
+    """Return the numbers of all watches."""
+    assert watcher._emitter is not None
+    assert watcher._emitter._watches is not None
+    return set(watcher._emitter._watches.tree._nodes)
 
 
 @pytest.mark.slow
@@ -71,6 +60,33 @@ def test_an_overflow_is_counted_and_answered_by_the_root(tmp_path: Path) -> None
         assert watcher.state.overflows == 1
         assert watcher.state.mode is WatchMode.INOTIFY
         probe(tmp_path, recorder)
+
+
+def test_overflows_are_answered_at_most_once_in_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While events are lost all the time, the tree is walked and the root hinted once in `rewalk` seconds.
+
+    No watch is given back for that: each that goes makes an event, and so the next overflow.
+    """
+    root = tmp_path / "root"
+    (root / "d").mkdir(parents=True)
+    really_read = Inotify._read
+    monkeypatch.setattr(Inotify, "_read", lambda self: really_read(self) and OVERFLOW)
+    timing = replace(QUICK, rewalk=0.3)
+    began = time.monotonic()
+
+    with watching(root, timing=timing) as (watcher, recorder):
+        before = watch_numbers(watcher)
+        while recorder.quiet("").count(False) < 3:
+            (root / "file").write_bytes(b"")
+            assert time.monotonic() < began + 30
+
+        assert time.monotonic() - began >= 3 * timing.rewalk
+        assert watcher.state.overflows > 3
+        assert watch_numbers(watcher) == before
+
+        root.rename(tmp_path / "aside")
+        eventually(lambda: watcher.state.mode is WatchMode.WAITING)
+        assert watcher.state.overflows > 3
 
 
 @pytest.mark.slow
@@ -99,7 +115,10 @@ def test_a_handler_that_hangs_does_not_fill_the_memory(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_watch_limit_degrades_and_heals(tmp_path: Path) -> None:
-    """Beyond the limit, directories are blind and named with the sysctl line; when it is raised, all are seen."""
+    """Beyond the limit, directories are blind and named with the sysctl line; when it is raised, all are seen.
+
+    Nearing the limit is said beforehand, and each thing is said once, however many watches come and go.
+    """
     for number in range(100):
         (tmp_path / f"d{number:03}" / "beneath").mkdir(parents=True)
 
@@ -110,17 +129,25 @@ limit.write_text("61")
 with watching(root) as (watcher, recorder):
     state = watcher.state
     assert (state.mode.value, state.watches) == ("degraded", 61), state
-    assert "sysctl -w user.max_inotify_watches=524288" in state.reason, state
+    assert "is 61: put `user.max_inotify_watches = 524288` into /etc/sysctl.d/" in state.reason, state
     assert state.blind_count == len(state.blind) >= 69, state
     assert "" not in recorder.paths()
     limit.write_text("1000")
     eventually(lambda: watcher.state.mode.value == "inotify")
     assert set(state.blind) <= recorder.paths()
     assert watcher.state.watches == 201
+    limit.write_text("240")
+    eventually(lambda: "the watch limit is near" in watcher.state.reason)
+    assert watcher.state.mode.value == "inotify"
+    for number in range(20):
+        (root / f"late{number}").mkdir()
+        beat = watcher.state.heartbeat
+        eventually(lambda: watcher.state.heartbeat > beat)
+    assert len({state.reason for state in recorder.states}) == len(recorder.states) <= 4, recorder.states
     probe(root, recorder)
 """,
         tmp_path,
-        before=["unshare", "--user", "--map-root-user"],
+        before=AS_USER_OF_ITS_OWN,
     )
 
 
@@ -141,7 +168,7 @@ with watching(root) as (watcher, recorder):
     probe(root, recorder)
 """,
         tmp_path,
-        before=["unshare", "--user", "--map-root-user"],
+        before=AS_USER_OF_ITS_OWN,
     )
 
 
@@ -162,7 +189,7 @@ with watching(root) as (watcher, recorder):
     probe(root, recorder)
 """,
         tmp_path,
-        before=["unshare", "--user", "--map-root-user"],
+        before=AS_USER_OF_ITS_OWN,
     )
 
 
@@ -171,7 +198,6 @@ with watching(root) as (watcher, recorder):
 def test_unreadable_directories_degrade_and_heal(tmp_path: Path, where: str) -> None:
     """What may not be read is blind and named, be it the root; when it may be read, it is hinted and watched."""
     (tmp_path / "d" / "beneath").mkdir(parents=True)
-    powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 
     run_child(
         """
@@ -181,68 +207,53 @@ with watching(root) as (watcher, recorder):
     state = watcher.state
     assert state.mode.value == ("degraded" if sys.argv[2] else "rescan"), state
     assert state.blind == (sys.argv[2],) and "Permission denied" in state.reason, state
+    for _ in range(3):
+        beat = watcher.state.heartbeat
+        eventually(lambda: watcher.state.heartbeat > beat)
+    assert recorder.paths() == set()
     where.chmod(0o755)
     eventually(lambda: watcher.state.mode.value == "inotify" and sys.argv[2] in recorder.paths())
     probe(root, recorder)
 """,
         tmp_path,
         where,
-        before=powerless if os.geteuid() == 0 else ["env"],
+        before=POWERLESS,
     )
 
 
-TABLE = """\
-27 1 254:0 / / rw,relatime - ext4 /dev/vda rw
-40 27 0:50 / /srv/assets rw,relatime shared:1 - nfs4 server:/export rw
-41 40 0:51 / /srv/assets/a\\040b rw - fuse.sshfs host: rw
-42 27 0:52 / /srv/assets-local rw - ext4 /dev/vdb rw
-43 42 0:53 / /srv/assets-local/cache rw - tmpfs none rw
-44 42 0:54 / /srv/over rw - tmpfs none rw
-45 42 0:55 / /srv/over rw - cifs //host/share rw
-"""
+@pytest.mark.parametrize("is_early", [True, False], ids=["at the start", "later"])
+def test_a_path_that_is_too_long_is_blind(tmp_path: Path, is_early: bool) -> None:
+    """What lies deeper than PATH_MAX is named for rescans; what lies above is watched as ever."""
+    name = "d" * 250
 
+    def deepen() -> None:
+        here = os.open(tmp_path, os.O_RDONLY)
+        for _ in range(20):
+            os.mkdir(name, dir_fd=here)
+            beneath = os.open(name, os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = beneath
+        os.close(here)
 
-@pytest.mark.parametrize(
-    ("folder", "expected"),
-    [
-        ("/home", Mounts("ext4", ())),
-        ("/srv/assets/site", Mounts("nfs4", ())),
-        ("/srv/assets", Mounts("nfs4", (("a b", "fuse.sshfs"),))),
-        ("/srv/assets/a b/c", Mounts("fuse.sshfs", ())),
-        ("/srv/assets-local", Mounts("ext4", (("cache", "tmpfs"),))),
-        ("/srv/over", Mounts("cifs", ())),
-    ],
-)
-def test_the_longest_and_topmost_mount_counts(folder: str, expected: Mounts) -> None:
-    """A folder lies on the innermost mount, the last one where several are stacked; others lie beneath it."""
-    assert mounts_around(folder, TABLE) == expected
+    if is_early:
+        deepen()
+    with watching(tmp_path) as (watcher, recorder):
+        if not is_early:
+            deepen()
+        eventually(lambda: watcher.state.mode is WatchMode.DEGRADED)
+        (top,) = watcher.state.blind
+        (tmp_path / top).parent.joinpath("file").touch()
+        barrier(tmp_path, recorder)
 
-
-@pytest.mark.parametrize(
-    ("kind", "expected"), [("nfs", True), ("fuse.sshfs", True), ("fuseblk", False), ("ext4", False)]
-)
-def test_far_file_systems_are_known(kind: str, expected: bool) -> None:
-    """Network and user-space file systems can change without an event; a local disk cannot."""
-    assert is_far(kind) is expected
-
-
-def test_a_far_root_is_timed_and_still_watched(tmp_path: Path) -> None:
-    """The state asks for rescans and says why; far mounts beneath are blind, for the same reason."""
-    watches = Watches(str(tmp_path), skips=lambda _path: False, keeps_running=lambda: True, limbo_seconds=1)
-    watches.arm("")
-
-    far = seen_by(watches, Mounts("nfs4", ()))
-    partly = seen_by(watches, Mounts("ext4", (("share", "cifs"),)))
-    watches.close()
-
-    assert (far.mode, far.watches) == (WatchMode.TIMED, 1)
-    assert "nfs4" in far.reason
-    assert (partly.mode, partly.blind) == (WatchMode.DEGRADED, ("share",))
+        assert len(os.fspath(tmp_path / top)) > 4095 > len(os.fspath((tmp_path / top).parent))
+        assert "File name too long" in watcher.state.reason
+        assert recorder.covers(f"{top.rpartition('/')[0]}/file")
+    shutil.rmtree(tmp_path / name)  # by descriptors; not everything that cleans up can do that
 
 
 def test_a_kernel_without_inotify_is_no_error() -> None:
     """Whatever errno the kernel answers, it becomes words."""
-    state = no_descriptor(OSError(38, "Function not implemented"))
+    state = no_descriptor(OSError(errno.ENOSYS, "Function not implemented"))
 
     assert state.mode is WatchMode.TIMED
     assert "Function not implemented" in state.reason

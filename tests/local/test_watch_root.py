@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.local.watch import Watcher, WatchMode
-from tests.local.watching import Recorder, barrier, eventually, probe, watching
+from tests.local.watching import QUICK, Recorder, eventually, open_descriptors, probe, watching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
@@ -25,23 +23,6 @@ def root(tmp_path: Path) -> Path:
     """Return a root with a directory in it, below a directory that can be moved too."""
     (tmp_path / "above" / "root" / "d").mkdir(parents=True)
     return tmp_path / "above" / "root"
-
-
-@pytest.fixture
-def mounted(root: Path) -> Iterator[Path]:
-    """Return the root with a file system of its own mounted on it."""
-    mount(root)
-    yield root
-    while os.path.ismount(root):
-        subprocess.run(["umount", str(root)], check=True)
-
-
-def mount(*arguments: object) -> None:
-    """Mount a new tmpfs, or what the arguments say; skip the test where that is not allowed."""
-    options = ["-t", "tmpfs", "none"] if len(arguments) == 1 else []
-    command = ["mount", *options, *map(str, arguments)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("may not mount")
 
 
 def expect_waiting(watcher: Watcher, recorder: Recorder) -> None:
@@ -124,6 +105,37 @@ def test_a_root_that_is_replaced_is_noticed(root: Path) -> None:
         expect_recovery(root, watcher, recorder)
 
 
+@pytest.mark.parametrize("how", ["deleted", "renamed"])
+def test_the_loss_of_the_root_is_noticed_at_once(root: Path, how: str) -> None:
+    """Its own event tells; there is no need to wait for the next look at it."""
+    with watching(root, timing=replace(QUICK, root_poll=3600.0)) as (watcher, recorder):
+        if how == "deleted":
+            shutil.rmtree(root)
+        else:
+            root.rename(root.with_name("aside"))
+
+        expect_waiting(watcher, recorder)
+
+
+@pytest.mark.parametrize("losses", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_however_often_the_root_is_lost_nothing_is_left_behind(root: Path, losses: int) -> None:
+    """Each time it is watched afresh, with the descriptors and the watches of the first time."""
+    with watching(root, timing=replace(QUICK, root_poll=0.005)) as (watcher, recorder):
+        (root / "d" / "e").mkdir()
+        eventually(lambda: watcher.state.watches == 3)
+        before = open_descriptors()
+        for _ in range(losses):
+            root.rename(root.with_name("aside"))
+            eventually(lambda: watcher.state.mode is WatchMode.WAITING)
+            root.with_name("aside").rename(root)
+            eventually(lambda: watcher.state.mode is WatchMode.INOTIFY)
+            recorder.clear()
+
+        assert watcher.state.watches == 3
+        eventually(lambda: open_descriptors() <= before)  # its own looks open files, too
+        probe(root, recorder)
+
+
 def test_a_link_as_root_that_is_turned_is_noticed(root: Path) -> None:
     """The root may be a symbolic link to the current release; nothing in the old release makes an event."""
     current, fresh = root.with_name("current"), root.with_name("fresh")
@@ -135,44 +147,3 @@ def test_a_link_as_root_that_is_turned_is_noticed(root: Path) -> None:
         root.with_name("turned").rename(current)
 
         expect_recovery(current, watcher, recorder)
-
-
-def test_a_file_system_that_is_unmounted_and_mounted_again(mounted: Path) -> None:
-    """What is hidden below the mount point is another root, and so is the next mount."""
-    (mounted / "on-tmpfs").mkdir()
-
-    with watching(mounted) as (watcher, recorder):
-        subprocess.run(["umount", str(mounted)], check=True)
-        expect_recovery(mounted, watcher, recorder)
-        recorder.clear()
-        mount(mounted)
-
-        expect_recovery(mounted, watcher, recorder)
-
-
-def test_a_mount_over_the_root_is_noticed(root: Path) -> None:
-    """A bind mount on top makes no event at all."""
-    other = root.with_name("other")
-    (other / "new").mkdir(parents=True)
-
-    with watching(root) as (watcher, recorder):
-        mount("--bind", other, root)
-        try:
-            expect_recovery(root, watcher, recorder)
-        finally:
-            subprocess.run(["umount", "-l", str(root)], check=True)
-
-
-def test_a_mount_beneath_the_root_is_noticed(root: Path) -> None:
-    """What comes and goes with a mount makes no event either; the mount table tells."""
-    with watching(root) as (watcher, recorder):
-        mount(root / "d")
-        try:
-            expect_recovery(root, watcher, recorder)
-            (root / "d" / "on-tmpfs").mkdir()
-            barrier(root, recorder, "mounted")
-            recorder.clear()
-        finally:
-            subprocess.run(["umount", "-l", str(root / "d")], check=True)
-
-        expect_recovery(root, watcher, recorder)

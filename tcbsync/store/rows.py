@@ -90,6 +90,11 @@ def fail(connection: sqlite3.Connection, mirror: int, path: str, code: str, reas
     )
 
 
+def vanished(connection: sqlite3.Connection, mirror: int, path: str) -> None:
+    """Write down that the file to send is not where its row says. Whatever is found under that path is another."""
+    connection.execute(f"UPDATE file SET inode = -1 WHERE {AT} AND state = ?", (*_at(mirror, path), State.UPLOAD))
+
+
 def deleting(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> list[tuple[str, str]]:
     """Write down, before the call leaves, that these objects may go. Gives (path, file_id) of those still to delete."""
     ready = []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
+from tcbsync.store import rows
 from tests.engine.world import PREFIX, eventually
 
 if TYPE_CHECKING:
@@ -94,3 +96,20 @@ async def test_a_renamed_directory_moves_whole(world: World, emulator: Emulator)
     order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
     assert order.index("batchdeletefile") == 71 + 70
     assert world.calls()["batchdeletefile"] == 2
+
+
+async def test_a_directory_that_is_spelled_anew_while_its_upload_waits(world: World, emulator: Emulator) -> None:
+    """The same name in other bytes is the same key: what waits under the old spelling goes up under the new one."""
+    old, new = unicodedata.normalize("NFD", "caf\u00e9"), unicodedata.normalize("NFC", "caf\u00e9")
+    world.write(f"{old}/menu")
+    emulator.install(Fault(call="uploadfile", kind="errcode", errcode=-501007, key=f"{PREFIX}{new}/menu"))
+    await world.sync()
+    emulator.clear_faults()
+    (world.root / old).rename(world.root / new)
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        await mirror.parts.manifest.write(rows.retry)
+        await mirror.once()
+
+    assert world.cloud() == {f"{new}/menu": b"content", "stays": world.disk()["stays"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcbsync.core.ignore import Rules
@@ -12,7 +13,6 @@ from tcbsync.local.scan import ROOT, Disk
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from tcbsync.core.model import Snapshot
 
@@ -65,3 +65,8 @@ def tree(root: Path, *paths: str) -> None:
         file = root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(os.fsencode(path))
+
+
+def descriptors() -> int:
+    """Count the descriptors that this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

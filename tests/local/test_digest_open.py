@@ -13,7 +13,7 @@ import pytest
 from tcbsync.core.errors import FileUnreadable, FileVanished, LocalError
 from tcbsync.local.digest import OpenFile
 from tests.local.power import powerless
-from tests.local.scanning import tree
+from tests.local.scanning import descriptors, tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,11 +25,6 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "root"
     tree(root, "d/a")
     return root
-
-
-def descriptors() -> int:
-    """Count the descriptors that this process has open."""
-    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def file_is_missing(root: Path) -> None:

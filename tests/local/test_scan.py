@@ -15,7 +15,7 @@ from tcbsync.core.ignore import Rules
 from tcbsync.core.keys import MAX_FILE_BYTES
 from tcbsync.core.model import Fingerprint, Found
 from tcbsync.local.scan import ROOT, Disk, Place, fingerprint_of
-from tests.local.scanning import disk, scan, tree
+from tests.local.scanning import descriptors, disk, scan, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -201,6 +201,18 @@ def test_a_file_from_the_far_future(tmp_path: Path) -> None:
     snapshot, _ = disk(tmp_path).snapshot(ROOT)
 
     assert all(0 <= part < 2**63 for part in snapshot.files["a"])
+
+
+def test_no_descriptor_is_left_behind(tmp_path: Path) -> None:
+    """By a tree that was looked at, and by a directory that is not there."""
+    tree(tmp_path, "a", "d/e/f/b")
+    root = disk(tmp_path)
+    before = descriptors()
+
+    scan(root)
+    root.snapshot(Place("missing", "missing"))
+
+    assert descriptors() == before
 
 
 def test_a_large_directory_makes_no_object_for_each_file(tmp_path: Path) -> None:

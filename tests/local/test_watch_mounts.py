@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
+import shutil
 import sys
 import threading
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ def expect_recovery(root: Path, watcher: Watcher, recorder: Recorder, scope: str
     recorder.clear()
 
 
-@contextlib.contextmanager
+@contextmanager
 def stalled(root: Path) -> Iterator[tuple[Watcher, Recorder, threading.Event]]:
     """Watch the root, with a reader that looks at nothing until the event is set."""
     reached, go_on = threading.Event(), threading.Event()
@@ -155,11 +156,16 @@ def test_a_root_like_the_one_before_is_noticed(root: Path) -> None:
         expect_recovery(root, watcher, recorder)
 
 
-def test_a_root_that_is_replaced_between_two_looks_is_noticed(root: Path) -> None:
+@pytest.mark.parametrize("how", ["mounted", "made"])
+def test_a_root_that_is_replaced_between_two_looks_is_noticed(root: Path, how: str) -> None:
     """Device and inode may be given again at once; that the watches are gone makes an event."""
-    with mounted(root), stalled(root) as (watcher, recorder, go_on):
-        umount(root)
-        mount(root)
+    with mounted(root) if how == "mounted" else nullcontext(), stalled(root) as (watcher, recorder, go_on):
+        if how == "mounted":
+            umount(root)
+            mount(root)
+        else:
+            shutil.rmtree(root)
+            root.mkdir()
         (root / "new").mkdir()
         go_on.set()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from contextlib import nullcontext
@@ -10,14 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.local.inotify import Inotify
 from tcbsync.local.watches import HOARD_EVERY, UNWATCH_AT_ONCE
-from tests.local.watching import QUEUE, armed, exchange, read_all, read_events_singly
+from tests.local.watching import QUEUE, armed, exchange, numbers, read_all, read_events_singly
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tcbsync.local.watches import Watches
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs inotify")
 
@@ -34,13 +30,6 @@ def root(tmp_path: Path) -> Path:
 def outside(root: Path) -> Path:
     """Return the directory beside the root."""
     return root.with_name("outside")
-
-
-def numbers(watches: Watches) -> dict[str, int]:
-    """Return the watch number of each directory that has a path."""
-    assert watches.tree.root is not None
-    nodes = watches.tree.beneath(watches.tree.root)
-    return {path: node.number for node in nodes if (path := watches.tree.path(node)) is not None}
 
 
 def test_the_watch_comes_before_the_listing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,54 +271,6 @@ def test_events_are_hoarded_during_a_long_walk(root: Path) -> None:
         read_all(watches)
 
         assert watches.overflows == 0
-
-
-@pytest.mark.parametrize("trouble", [errno.EMFILE, errno.EIO])
-def test_a_listing_that_fails_is_blind_and_tried_again(
-    root: Path, monkeypatch: pytest.MonkeyPatch, trouble: int
-) -> None:
-    """Be it the root's own: when it can be listed again, it is hinted, and nothing else that was blind is forgotten."""
-    (root / "d").mkdir()
-    with armed(root) as watches:
-        with monkeypatch.context() as broken:
-            broken.setattr(os, "scandir", lambda _path: (_ for _ in ()).throw(OSError(trouble, "trouble")))
-            watches.arm("d")
-            watches.arm("")
-            watches.blind["gone"] = trouble
-            assert watches.retry_blind() == {"gone": False}
-            assert watches.blind == {"": trouble}
-
-        assert watches.retry_blind() == {"": False}
-        assert watches.blind == {}
-        assert list(numbers(watches)) == ["", "d"]
-
-
-def test_more_blind_directories_than_are_listed_are_found_by_a_walk(
-    root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One that stays blind for good does not keep those that were never listed from being tried again."""
-    really_watch = Inotify.watch
-    healed = [""]
-
-    def watch(descriptor: Inotify, path: str, mask: int) -> int:
-        if path.rpartition("/")[2] not in healed:
-            raise OSError(errno.EACCES, "not allowed")
-        return really_watch(descriptor, path, mask)
-
-    monkeypatch.setattr(Inotify, "watch", watch)
-    names = [f"{number:03}" for number in range(150)]
-    for name in names:
-        (root / name).mkdir()
-    with armed(root) as watches:
-        assert len(watches.blind) + watches.blind_unlisted == 150
-
-        healed += names[1:]
-        watches.retry_blind()
-        assert watches.needs_rewalk
-        watches.arm("")
-
-        assert watches.blind == {"000": errno.EACCES}
-        assert (watches.blind_unlisted, len(watches.tree)) == (0, 150)
 
 
 def test_a_directory_that_is_deleted_and_made_again_has_a_new_watch(root: Path) -> None:

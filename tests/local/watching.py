@@ -109,6 +109,13 @@ def read_all(watches: Watches) -> dict[str, bool]:
     return hints
 
 
+def numbers(watches: Watches) -> dict[str, int]:
+    """Return the watch number of each directory that has a path."""
+    assert watches.tree.root is not None
+    nodes = watches.tree.beneath(watches.tree.root)
+    return {path: node.number for node in nodes if (path := watches.tree.path(node)) is not None}
+
+
 def read_events_singly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each read give one event, so that what is known lags behind the disk as far as it ever can."""
     really_read = Inotify._read

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
+import time
 from typing import TYPE_CHECKING
 
 from tcbsync.core.keys import normal
@@ -19,6 +21,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PENDING_PATHS = 50_000
+"""More paths than these that wait for the event loop become one: the root."""
+HEARTBEAT_SECONDS = 60.0
+"""A watcher whose threads were not seen at work for so long hangs, on a dead network file system, say."""
+
 
 class Watching:
     """The eyes of one mirror."""
@@ -29,6 +36,9 @@ class Watching:
         self._watcher = Watcher(
             mirror.parts.target.root, on_hints=self._on_hints, on_state=self._on_state, skips=self._skips
         )
+        self._lock = threading.Lock()
+        self._pending: dict[str, bool] = {}
+        self._told: tuple[WatchMode, str] | None = None
         self._rules: Rules | None = None
         """By which directories are watched or not. They outlive a root that is missing for a while."""
 
@@ -39,16 +49,16 @@ class Watching:
 
     @property
     def is_alive(self) -> bool:
-        """Whether its threads are."""
-        return self._watcher.is_alive()
+        """Whether its threads are, and get on."""
+        return self._watcher.is_alive() and time.monotonic() - self.state.heartbeat < HEARTBEAT_SECONDS
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Watching]:
         """Watch until the end of the block; the watches are armed when it begins, but for what is ignored."""
         with contextlib.suppress(OSError):  # told by the first look
             self._rules = (await self.mirror.looks.open()).rules
-        await asyncio.to_thread(self._watcher.start)
         try:
+            await asyncio.to_thread(self._watcher.start)
             yield self
         finally:
             await asyncio.to_thread(self._watcher.stop)
@@ -61,17 +71,29 @@ class Watching:
             self._watcher.rearm()
 
     def _on_hints(self, hints: Sequence[Hint]) -> None:
-        self._loop.call_soon_threadsafe(self.mirror.hint, hints)
+        with self._lock:
+            is_awaited = bool(self._pending)
+            self._pending.update(hints)
+            if len(self._pending) > PENDING_PATHS:
+                self._pending = {"": False}
+        if not is_awaited:
+            self._loop.call_soon_threadsafe(self._take_hints)
+
+    def _take_hints(self) -> None:
+        with self._lock:
+            pending, self._pending = self._pending, {}
+        self.mirror.hint(pending.items())
 
     def _on_state(self, state: WatchState) -> None:
         self._loop.call_soon_threadsafe(self._note, state)
 
     def _note(self, state: WatchState) -> None:
-        if state.reason:
-            log.warning("%s: watching (%s): %s", self.mirror.name, state.mode.value, state.reason)
-        else:
-            log.info("%s: watching (%s)", self.mirror.name, state.mode.value)
-        is_timed = state.mode in (WatchMode.TIMED, WatchMode.WAITING)
+        told, self._told = self._told, (state.mode, state.reason)
+        if self._told != told:
+            level = logging.WARNING if state.reason else logging.INFO
+            why = f": {state.reason}" if state.reason else ""
+            log.log(level, "%s: watching (%s)%s", self.mirror.name, state.mode.value, why)
+        is_timed = state.mode in (WatchMode.TIMED, WatchMode.WAITING, WatchMode.NATIVE)
         everything = is_timed or state.blind_count > len(state.blind)
         self.mirror.blind = ("",) if everything else state.blind
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.daemon.watching import Watching
+from tcbsync.daemon.watching import PENDING_PATHS, Watching
 from tcbsync.local.hints import Hint, WatchMode, WatchState
 from tests.engine.world import eventually
 
@@ -118,7 +118,7 @@ async def test_a_missing_root_is_no_error(world: World) -> None:
 
 BLIND = {
     "sees all": (WatchState(WatchMode.INOTIFY), ()),
-    "native": (WatchState(WatchMode.NATIVE), ()),
+    "native": (WatchState(WatchMode.NATIVE), ("",)),
     "some blind": (WatchState(WatchMode.DEGRADED, "limit", blind=("a", "b"), blind_count=2), ("a", "b")),
     "too many blind": (WatchState(WatchMode.DEGRADED, "limit", blind=("a", "b"), blind_count=3), ("",)),
     "no events": (WatchState(WatchMode.TIMED, "nfs"), ("",)),
@@ -145,3 +145,29 @@ async def test_a_mirror_that_is_told_in_batches(world: World) -> None:
         await asyncio.to_thread(watching._on_hints, [Hint("a", is_quiet=True), Hint("b", is_quiet=False)])
 
         await eventually(lambda: len(watching.mirror.settle) == 2)
+
+
+async def test_hints_that_wait_for_the_loop_are_bounded(world: World) -> None:
+    """A burst while the loop is busy becomes one look at the root, not a list that grows without end."""
+    async with world.assembly() as assembly:
+        watching = Watching(assembly.mirrors[0])
+        burst = [Hint(str(number), is_quiet=True) for number in range(PENDING_PATHS // 10 + 1)]
+
+        for batch in range(10):  # the loop gets no turn meanwhile
+            watching._on_hints([Hint(f"{batch}/{hint.path}", is_quiet=True) for hint in burst])
+        waiting = len(watching._pending)
+
+        assert waiting == 1
+        await eventually(lambda: watching.mirror.settle.next_at() is not None)
+        assert len(watching.mirror.settle) == 1
+
+
+async def test_a_watcher_that_hangs_is_not_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that live and do nothing, on a dead file system, must not feed systemd's watchdog."""
+    async with watched(world) as (watching, _):
+        was_alive = watching.is_alive
+
+        monkeypatch.setattr("tcbsync.daemon.watching.HEARTBEAT_SECONDS", 0.0)
+
+        assert was_alive
+        assert not watching.is_alive

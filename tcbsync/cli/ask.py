@@ -104,7 +104,7 @@ def _print_status(answer: dict[str, Any]) -> None:
         if mirror["watch_reason"]:
             say(f"  watching ({mirror['watch_mode']}): {mirror['watch_reason']}")
         if mirror["last_scan_at"]:
-            say(f"  last scan {_ago(mirror['last_scan_at'])}, last known equal {_ago(mirror['last_proved_at'])}")
+            say(f"  last full scan {_ago(mirror['last_scan_at'])}, last known equal {_ago(mirror['last_proved_at'])}")
     service = answer["service"]
     if service["state"] not in ("ok", "stopped", "unknown"):
         until = f", next try {service['paused_until']}" if service["paused_until"] else ""

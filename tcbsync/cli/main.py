@@ -32,8 +32,8 @@ first steps:
 EPILOG = """\
 CONFIG is, where -c does not name one: $TCBSYNC_CONFIG, ./config.yaml, /etc/tcbsync/config.yaml.
 
-exit codes: 0 done; 1 failed; 2 usage; 3 done, but some files could not be mirrored; 4 deletes are held;
-75 the service could not be reached, try later; 78 the configuration is wrong.
+exit codes: 0 done; 1 failed; 2 usage; 3 some files are not as they should be; 4 deletes are held, or a root cannot be
+seen; 75 the service could not be reached, try later; 78 the configuration is wrong.
 """
 
 

@@ -56,7 +56,7 @@ def test_status_after_a_sync(stage: Stage) -> None:
     first, second = result.lines
     assert result.code == exits.DONE
     assert first == "site: stopped, 1 file in the cloud"
-    assert second.startswith("  last scan 20")
+    assert second.startswith("  last full scan 20")
     assert second.count(" s ago)") == 2
 
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.ignore import DEFAULTS, IGNORE_FILE, Rules
 from tcbsync.core.keys import normal
-from tcbsync.core.model import Plan, Problem, Snapshot, is_beneath, join, split
+from tcbsync.core.model import Plan, Problem, Snapshot, State, is_beneath, join, split
 from tcbsync.core.plan import reconcile
 from tcbsync.local.scan import ROOT, Disk, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from tcbsync.core.model import Record
     from tcbsync.store.manifest import Manifest
 
 SLICE_DECISIONS = 1000
@@ -92,7 +93,7 @@ class Comparison:
         rows = self._manifest.records_named(place.path, [split(path)[1] for path in paths])
         wanted = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
         snapshot, directories = self._disk.snapshot(
-            place, names=wanted, accepted=rows.keys() if self._trusts_rows else ()
+            place, names=wanted, accepted=self._accepted(rows)
         )
         self._note(reconcile(snapshot, rows, deletes=self._deletes))
         yield from self._walk(directories)
@@ -100,13 +101,19 @@ class Comparison:
             self._bury(self._manifest.directories(path))
         self.covered += paths
 
+    def _accepted(self, rows: Mapping[str, Record]) -> Collection[str]:
+        """Give the names that need not be asked about again: those whose rows say that they are to be in the cloud."""
+        if not self._trusts_rows:
+            return ()
+        return {name for name, row in rows.items() if row.state in (State.PROVED, State.UPLOAD)}
+
     def _walk(self, waiting: list[Place]) -> Iterator[Plan]:
         files = 0
         while waiting:
             place = waiting.pop()
             self._visited.add(place.path)
             rows = self._manifest.records(place.path)
-            snapshot, directories = self._disk.snapshot(place, accepted=rows.keys() if self._trusts_rows else ())
+            snapshot, directories = self._disk.snapshot(place, accepted=self._accepted(rows))
             self._note(reconcile(snapshot, rows, deletes=self._deletes))
             waiting += directories
             files += len(snapshot.files)
@@ -147,7 +154,7 @@ def root_problem(root: Path, error: OSError) -> Problem:
 def read_rules(root: Path, configured: Sequence[str]) -> Rules:
     """Put the ignore rules together; the root's own file is read anew. Raises OSError where it cannot be."""
     try:
-        own = (root / IGNORE_FILE).read_text("utf-8", "surrogateescape").splitlines()
+        own = (root / IGNORE_FILE).read_text("utf-8-sig", "surrogateescape").splitlines()
     except (FileNotFoundError, NotADirectoryError):
         own = []
     return Rules(DEFAULTS, configured, own)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync.config.schema import GuardConfig
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
 from tests.engine.world import eventually
@@ -45,6 +46,21 @@ async def test_an_ignored_file_that_was_mirrored_is_deleted(world: World, where:
 
     assert world.others() == {"keep.txt": b"content"}
     assert world.row("drafts/secret.txt") is None
+
+
+async def test_an_ignored_file_whose_delete_is_held_stays_held(world: World) -> None:
+    """Another look at the tree does not take an object back that is to go: the rules are asked again."""
+    world.write("art.psd")
+    await world.sync()
+    guard = GuardConfig(max_deletes=0, max_delete_percent=None)
+    world.write(".tcbignore", "\ufeff*.psd\n")
+    await world.sync(guard=guard)
+
+    await world.sync(guard=guard)
+
+    record = world.row("art.psd")
+    assert record is not None
+    assert record.state == State.HELD
 
 
 async def test_a_file_that_is_no_longer_ignored_comes_back(world: World) -> None:

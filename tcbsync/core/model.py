@@ -44,7 +44,7 @@ class Record(NamedTuple):
 
     Rule: `digest` is not None exactly while the cloud surely holds those bytes under this key. It is cleared,
     durably, before anything is sent that might change that. The fingerprint is that of a file with these bytes, or of
-    none at all (inode -1), except in the state UPLOAD: there it is that of the file which has to be sent.
+    none at all (inode -1), except in the state UPLOAD: there it is that of the file which has to be sent, or of none.
     """
 
     size: int

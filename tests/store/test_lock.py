@@ -89,12 +89,14 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
 
 
 def test_the_same_process_is_kept_out_too(tmp_path: Path) -> None:
-    """Until the first one lets go."""
+    """Until the first one lets go; what was refused holds nothing open."""
     lock = StateLock(tmp_path, "run")
+    before = len(list(Path("/proc/self/fd").iterdir()))
 
     with pytest.raises(StateLocked):
         StateLock(tmp_path, "sync")
 
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     lock.close()
     StateLock(tmp_path, "sync").close()
 

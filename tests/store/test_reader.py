@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +15,6 @@ from tcbsync.core.errors import StateError
 from tcbsync.store import reader
 from tcbsync.store.database import MIGRATIONS, open_database
 from tcbsync.store.reader import open_reader
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -118,6 +118,45 @@ def test_a_name_that_is_no_text_has_no_row(path: Path) -> None:
 
     assert answer == []
     manifest.close()
+
+
+ASK = """
+import os, sys
+from pathlib import Path
+from tcbsync.store.reader import open_reader
+assert not os.access(Path(sys.argv[1]).parent, os.W_OK)
+print(open_reader(Path(sys.argv[1])).value("SELECT name FROM mirror"))
+"""
+
+
+@pytest.mark.parametrize("is_in_use", [True, False])
+def test_in_a_directory_that_may_not_be_written(path: Path, *, is_in_use: bool) -> None:
+    """Whoever may only read it gets the newest answer, beside a daemon and without one, and leaves nothing behind."""
+    powerless = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
+    if (
+        shutil.which("setpriv") is None
+        or subprocess.run([*powerless, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("cannot take powers away")
+    connection = open_database(path)
+    connection.execute("INSERT INTO mirror (name, env, prefix) VALUES ('site', '', '')")
+    if not is_in_use:
+        connection.close()
+    before = {file.name for file in path.parent.iterdir()}
+    path.parent.chmod(0o500)
+
+    answer = subprocess.run(
+        [*powerless, sys.executable, "-c", ASK, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert (answer.stdout, answer.stderr) == ("site\n", "")
+    assert {file.name for file in path.parent.iterdir()} == before
+    assert ("manifest.db-wal" in before) is is_in_use
+    connection.close()
 
 
 def test_after_closing(path: Path) -> None:

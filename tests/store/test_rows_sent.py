@@ -6,7 +6,8 @@ import sqlite3
 
 import pytest
 
-from tcbsync.core.model import State
+from tcbsync.core.model import State, Upload
+from tcbsync.core.plan import decide
 from tcbsync.store import rows
 from tests.store.table import FRESH, LATER, NOW, Table, digest_of, file, file_id, fingerprint, forget, known
 
@@ -68,6 +69,26 @@ def test_a_final_failure_parks(table: Table) -> None:
     table.do(rows.fail, "a", "-501007", "parameter error", None)
 
     assert (known(table, "a")["parked"], table.manifest.jobs(State.UPLOAD, LATER, 9)) == (1, [])
+
+
+def test_a_file_that_was_not_found_is_another_when_it_is(table: Table) -> None:
+    """Under another spelling of its name, say, and with the fingerprint that it had: it is to be sent from there."""
+    found = file("a", None)
+    table.upload(found)
+
+    table.do(rows.vanished, "a")
+
+    decision = decide(found, table.manifest.record("a"))
+    assert (known(table, "a")["state"], decision) == (State.UPLOAD, Upload(found, replaces=False))
+
+
+def test_what_nobody_wants_to_send_cannot_vanish(table: Table) -> None:
+    """A row that is proved, or wants a delete, keeps its fingerprint."""
+    table.prove(file("a"))
+
+    table.do(rows.vanished, "a")
+
+    assert fingerprint(known(table, "a")) == file("a").fingerprint
 
 
 def test_before_a_delete_leaves(table: Table) -> None:

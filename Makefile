@@ -1,7 +1,8 @@
 # Everything sets itself up: a virtual environment in .venv, made anew when pyproject.toml changes.
 
 PYTHON ?= python3
-JOBS ?= auto
+# Most tests wait for something rather than compute.
+JOBS ?= 4
 BIN := .venv/bin
 
 .PHONY: help demo test quick check bench clean

@@ -92,9 +92,7 @@ class Comparison:
         paths = [join(place.path, normal(name)) for name in names]
         rows = self._manifest.records_named(place.path, [split(path)[1] for path in paths])
         wanted = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
-        snapshot, directories = self._disk.snapshot(
-            place, names=wanted, accepted=self._accepted(rows)
-        )
+        snapshot, directories = self._disk.snapshot(place, names=wanted, accepted=self._accepted(rows))
         self._note(reconcile(snapshot, rows, deletes=self._deletes))
         yield from self._walk(directories)
         for path in paths:

@@ -174,4 +174,5 @@ class Deletes:
         for job in jobs:
             due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
             await self._manifest.write(rows.fail, job.path, code, reason, due_at)
-        log.warning("%d objects could not be deleted: %s", len(jobs), reason, extra={"code": code})
+        what = jobs[0].path if len(jobs) == 1 else f"{len(jobs)} objects"
+        log.warning("%s could not be deleted: %s", what, reason, extra={"code": code})

@@ -71,7 +71,7 @@ async def assembled(
         store = Store(config.state_dir, what)
         try:
             pace = Pace(host or Host(), uploads=config.service.uploads, deletes=config.service.deletes)
-            retry = _retry(config.service, pace)
+            retry = _retry(config.service)
             yield Assembly(
                 store,
                 cloud,
@@ -135,9 +135,8 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
 
 
-def _retry(service: ServiceConfig, pace: Pace) -> Retry:
+def _retry(service: ServiceConfig) -> Retry:
     def on_retry(error: CloudError, seconds: float) -> None:
-        pace.retries += 1
         log.debug("tried again in %.1f s: %s", seconds, error)
 
     return Retry(

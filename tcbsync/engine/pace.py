@@ -55,7 +55,6 @@ class Pace:
     uploads: int = 16
     deletes: int = 4
     last_error: str = ""
-    retries: int = 0
     service: Gate = field(default_factory=Gate)
     envs: dict[str, Gate] = field(default_factory=dict)
     stores: dict[str, Gate] = field(default_factory=dict)

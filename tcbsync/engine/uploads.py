@@ -83,17 +83,17 @@ class Uploads:
     async def _vanished(self, job: Job, error: FileVanished) -> None:
         """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
         await self._postpone(job, "vanished", error, later(GROWING_SECONDS, job.attempts))
-        try:
-            await self._manifest.write(rows.vanished, job.path)
-        except StateError as stalled:
-            self._pace.stalled(stalled)
+        await self._note(rows.vanished, job.path)
         for spelling in {job.local, job.path}:  # the same name may be there in other bytes now
             self._parts.look_again(spelling)
 
     async def _postpone(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         due_at = None if seconds is None else self._host.now() + seconds
+        await self._note(rows.fail, job.path, code, str(error), due_at)
+
+    async def _note(self, command: Callable[..., None], *values: object) -> None:
         try:
-            await self._manifest.write(rows.fail, job.path, code, str(error), due_at)
+            await self._manifest.write(command, *values)
         except StateError as stalled:
             self._pace.stalled(stalled)
 

@@ -66,6 +66,17 @@ MIGRATIONS = (
         PRIMARY KEY (mirror, path)
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE mirror ADD COLUMN device INTEGER;    -- file system and inode of the root that was last trusted:
+    ALTER TABLE mirror ADD COLUMN inode INTEGER;     -- deletes that another one in its place asks for are held
+    ALTER TABLE mirror ADD COLUMN hold_away INTEGER NOT NULL DEFAULT 0;  -- 1: until that root is back
+    ALTER TABLE mirror ADD COLUMN restored TEXT NOT NULL DEFAULT '';  -- from which copy these rows are; '': none
+    CREATE TABLE released (
+        mirror INTEGER NOT NULL REFERENCES mirror (id),
+        at     REAL NOT NULL,                    -- when deletes were carried out that no person had approved
+        count  INTEGER NOT NULL
+    );
+    """,
 )
 """One script for each schema version, in order; `user_version` counts those that were applied."""
 

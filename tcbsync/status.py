@@ -44,6 +44,7 @@ class MirrorStatus:
     watch_reason: str = ""
     hold: str = ""
     """Why deletes wait for a person, or for the root to come back."""
+    hold_since: str | None = None
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
 
@@ -145,7 +146,7 @@ def _root_problem(report: Report) -> str:
     return next((reason for path, reason, blocks, _ in report.problems() if blocks and not path), "")
 
 
-def _describe(name: str, state: str, report: Report, **more: Any) -> MirrorStatus:
+def _describe(name: str, state: str, report: Report, *, hold: str, **more: Any) -> MirrorStatus:
     counts: Counts = report.counts()
     last_scan_at, last_equal_at = report.times()
     return MirrorStatus(
@@ -160,5 +161,7 @@ def _describe(name: str, state: str, report: Report, **more: Any) -> MirrorStatu
         problems=report.blocking_problems(),
         last_scan_at=iso(last_scan_at),
         last_proved_at=iso(last_equal_at),
+        hold=hold,
+        hold_since=iso(report.hold_since()) if hold else None,
         **more,
     )

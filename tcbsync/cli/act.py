@@ -37,6 +37,9 @@ def add_verbs(verbs: Verbs) -> None:
         " more, and one whose file is back is called off.",
     )
     approve.add_argument("mirror", metavar="MIRROR")
+    approve.add_argument(
+        "--list", default="", metavar="ID", help="only if the held deletes are still those that `held` listed as ID"
+    )
     for verb in (retry, approve):
         takes_json(verb)
 
@@ -50,7 +53,8 @@ async def _retry(options: argparse.Namespace) -> int:
 
 async def _approve(options: argparse.Namespace) -> int:
     config = load_config(options)
-    counts, when = await _write(config, "approve", rows.approve, chosen(config, [options.mirror]))
+    mirrors = chosen(config, [options.mirror])
+    counts, when = await _write(config, "approve", rows.approve, mirrors, listing=options.list)
     _tell(options, counts, f"approved, carried out {when}", "delete", "nothing is held")
     return exits.DONE
 
@@ -63,20 +67,20 @@ def _tell(options: argparse.Namespace, counts: dict[str, int], done: str, what: 
 
 
 async def _write(
-    config: Config, verb: str, command: Callable[..., int], mirrors: Sequence[MirrorConfig]
+    config: Config, verb: str, command: Callable[..., int], mirrors: Sequence[MirrorConfig], **values: str
 ) -> tuple[dict[str, int], str]:
     """Have a command carried out. Gives the rows that it touched, by mirror, and when they move. Raises StateError."""
     _, is_daemon = at_work(config)
     counts: dict[str, int] = {}
     if is_daemon:
         for mirror in mirrors:
-            counts |= await control.ask(config.state_dir, verb, mirror=mirror.name)
+            counts |= await control.ask(config.state_dir, verb, mirror=mirror.name, **values)
         return counts, "by the daemon, now"
     store = Store(config.state_dir, verb)
     try:
         for mirror in mirrors:
             manifest = await store.manifest(mirror.name, mirror.env, mirror.prefix)
-            counts[mirror.name] = await manifest.write(command)
+            counts[mirror.name] = await manifest.write(command, **values)
     finally:
         await store.close()
     return counts, "with the next sync"

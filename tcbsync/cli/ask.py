@@ -19,6 +19,7 @@ from tcbsync.cli.common import (
     takes_mirror,
 )
 from tcbsync.cli.output import as_json, plural, say, seconds, table
+from tcbsync.core.safety import listing_of
 from tcbsync.status import MirrorStatus, iso
 
 if TYPE_CHECKING:
@@ -178,22 +179,32 @@ def _held(options: argparse.Namespace) -> int:
     config = load_config(options)
     mirrors: list[dict[str, Any]] = []
     for mirror, report in reported(options, config):
-        hold = status.idle_status(mirror.name, report).hold
-        if report and hold:
-            deletes = [{"path": each.path, "file_id": each.file_id, "since": iso(each.since)} for each in report.held()]
-            mirrors.append({"mirror": mirror.name, "reason": hold, "deletes": deletes})
+        told = status.idle_status(mirror.name, report)
+        if report and told.hold:
+            held = report.held()
+            mirrors.append(
+                {
+                    "mirror": mirror.name,
+                    "reason": told.hold,
+                    "since": told.hold_since,
+                    "list": listing_of(each.path for each in held) if held else None,
+                    "deletes": [
+                        {"path": each.path, "file_id": each.file_id, "since": iso(each.since)} for each in held
+                    ],
+                }
+            )
     if options.json:
         as_json(mirrors)
     elif not mirrors:
         say("nothing is held")
     else:
-        for held in mirrors:
-            _print_held(held)
+        for each in mirrors:
+            _print_held(each)
     return exits.HELD if mirrors else exits.DONE
 
 
 def _print_held(held: dict[str, Any]) -> None:
-    say(f"{held['mirror']}: {held['reason']}")
+    say(f"{held['mirror']}: {held['reason']}", f"held since {_ago(held['since'])}")
     table([f"  {each['path']}", f"since {each['since']}"] for each in held["deletes"])
     if held["deletes"]:
-        say(f"put the files back, or let the deletes go with: tcbsync approve {held['mirror']}")
+        say(f"put the files back, or let exactly these go with: tcbsync approve {held['mirror']} --list {held['list']}")

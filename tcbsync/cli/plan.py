@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +13,16 @@ from tcbsync import status
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, size, warn
+from tcbsync.cloud.api import BATCH
 from tcbsync.core.errors import LocalError
 from tcbsync.core.ignore import IGNORE_FILE
-from tcbsync.core.model import Delete, Found, Plan, Problem, Skipped, State, Touch, Upload
+from tcbsync.core.keys import normal
+from tcbsync.core.model import Delete, Found, Plan, Problem, Skipped, State, Touch, Upload, covers
 from tcbsync.core.plan import decide, fingerprint_of
-from tcbsync.core.safety import Guard, hold_reason
+from tcbsync.core.safety import WINDOW_SECONDS, Guard, away_reason, hold_reason, remounted
 from tcbsync.engine.compare import Comparison, read_rules
 from tcbsync.local.digest import OpenFile
+from tcbsync.local.mounts import volumes
 from tcbsync.local.scan import Disk
 from tcbsync.store.database import open_database
 from tcbsync.store.manifest import Manifest
@@ -79,16 +84,41 @@ def _forecast(state_dir: Path, mirror: MirrorConfig) -> Forecast:
     manifest, report = _open(state_dir, mirror)
     forecast = Forecast(mirror.name, _compared(mirror, manifest))
     plan = forecast.plan
-    files = plan.unchanged + len(plan.uploads) + len(plan.touches)
     approved = _add_queued(forecast, manifest, report)
-    guard = Guard(None, None)
-    if mirror.guard is not None:
-        guard = Guard(mirror.guard.max_deletes, mirror.guard.max_delete_percent)
-    reason = hold_reason(guard, deletes=len(plan.deletes) - approved, recent=0, files=files)
+    reason = _hold_reason(mirror, plan, manifest, approved)
     root = next((problem.reason for problem in plan.problems if not problem.path), "")
     forecast.hold = root or reason or (report.hold() if forecast.held else "")
     _sort(forecast)
     return forecast
+
+
+def _hold_reason(mirror: MirrorConfig, plan: Plan, manifest: Manifest, approved: int) -> str:
+    """Say why the deletes would be held, as the engine's `holds` decides it; empty where they would not."""
+    known = manifest.mirror().volumes
+    if known and plan.deletes:
+        away = remounted(json.loads(known), volumes(str(mirror.root)))
+        if any(covers(normal(path), delete.path) for path in away for delete in plan.deletes):
+            return away_reason(str(mirror.root), away)
+    guard = Guard(None, None)
+    if mirror.guard is not None:
+        guard = Guard(mirror.guard.max_deletes, mirror.guard.max_delete_percent)
+    deletes = len(plan.deletes) - approved
+    if deletes > BATCH and guard.has_limits:
+        deletes -= _moved(mirror.root, plan, manifest)
+    now = time.time()
+    recent = manifest.released(now - WINDOW_SECONDS, now + WINDOW_SECONDS)
+    files = plan.unchanged + len(plan.uploads) + len(plan.touches)
+    return hold_reason(guard, deletes=deletes, recent=recent, files=files) or ""
+
+
+def _moved(root: Path, plan: Plan, manifest: Manifest) -> int:
+    """Count the deletes whose bytes are among the new files: these are read where the size is the same."""
+    rows = [row for delete in plan.deletes if (row := manifest.record(delete.path)) is not None]
+    gone = Counter(row.digest for row in rows if row.digest is not None)
+    sizes = {row.size for row in rows}
+    alike = (each.found for each in plan.uploads if each.found.fingerprint.size in sizes)
+    come = Counter(read.digest or b"" for found in alike if (read := _read_through(root, found)) is not None)
+    return (gone & come).total()
 
 
 def _open(state_dir: Path, mirror: MirrorConfig) -> tuple[Manifest, Report]:
@@ -130,13 +160,18 @@ def _read(root: Path, upload: Upload, manifest: Manifest) -> Upload | Touch | No
     record = manifest.record(upload.found.path) if upload.replaces else None
     if record is None or record.digest is None or record.size != upload.found.fingerprint.size:
         return upload
+    read = _read_through(root, upload.found)
+    return upload if read is None else decide(read, record)
+
+
+def _read_through(root: Path, found: Found) -> Found | None:
     try:
-        with OpenFile(root, upload.found.path, upload.found.local) as file:
+        with OpenFile(root, found.path, found.local) as file:
             while file.read():
                 pass
-            return decide(file.finish(), record)
+            return file.finish()
     except LocalError:
-        return upload
+        return None
 
 
 def _add_queued(forecast: Forecast, manifest: Manifest, report: Report) -> int:

@@ -6,7 +6,15 @@ directory, a build that failed leaves half of one. A wrong hold costs a command;
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+WINDOW_SECONDS = 600.0
+"""Deletes of the last ten minutes count together: a disaster that arrives in portions is still one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +23,11 @@ class Guard:
 
     max_deletes: int | None = 1000
     max_delete_percent: float | None = 50.0
+
+    @property
+    def has_limits(self) -> bool:
+        """Whether there is any number of deletes that may not go."""
+        return self.max_deletes is not None or self.max_delete_percent is not None
 
 
 def hold_reason(guard: Guard, *, deletes: int, recent: int, files: int) -> str | None:
@@ -36,6 +49,25 @@ def hold_reason(guard: Guard, *, deletes: int, recent: int, files: int) -> str |
             f"the limit is {guard.max_delete_percent:g} % (guard.max_delete_percent)"
         )
     return None
+
+
+def remounted(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """List the paths, the root ("") among them, at which another volume lies than before, or none any more.
+
+    Both map a path to what is mounted there.
+    """
+    return sorted({path for path, _ in before.items() ^ now.items()})
+
+
+def away_reason(root: str, paths: Iterable[str]) -> str:
+    """Say why deletes beneath `paths` must be held: another volume lies there than the one they were mirrored from."""
+    places = ", ".join(f"{root}/{path}".rstrip("/") for path in paths)
+    return f"another file system is at {places} than before; is the volume mounted?"
+
+
+def listing_of(paths: Iterable[str]) -> str:
+    """Give a short name for a list of held deletes, whatever its order: so an approval can say which one it means."""
+    return hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()[:8]
 
 
 def _objects(count: int) -> str:

@@ -155,7 +155,7 @@ class Daemon:
         return {
             "status": self._status,
             "retry": partial(self._write, rows.retry),
-            "approve": partial(self._write, rows.approve),
+            "approve": self._approve,
             "distrust": self._distrust,
         }
 
@@ -169,11 +169,14 @@ class Daemon:
             raise ConfigError(f"there is no mirror {name}")
         return mirrors
 
-    async def _write(self, command: Callable[..., int], values: Mapping[str, Any]) -> dict[str, int]:
+    async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
+        return await self._write(rows.approve, values, listing=str(values.get("listing", "")))
+
+    async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
         """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
         counts = {}
         for mirror in self._named(values):
-            counts[mirror.name] = await mirror.parts.manifest.write(command)
+            counts[mirror.name] = await mirror.parts.manifest.write(command, **arguments)
             mirror.hint([("", True)])
             mirror.nudge()
         return counts

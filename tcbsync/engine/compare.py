@@ -3,7 +3,8 @@
 The full scan, the rescan, an overflow and a single saved file all come through here, with a larger or smaller scope.
 Blocks, in slices; writes nothing.
 
-Rule: deletes come last, and only if the root is still the directory that it was at the beginning.
+Rule: deletes come last, and only if the root is still the directory that it was at the beginning, with the same volumes
+mounted at and below it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ SLICE_FILES = 20_000
 class Comparison:
     """One comparison of disk and manifest. Iterate over `slices`; `covered` is complete afterwards."""
 
-    def __init__(self, disk: Disk, manifest: Manifest, *, deletes: bool = True) -> None:
+    def __init__(
+        self, disk: Disk, manifest: Manifest, *, deletes: bool = True, volumes: Mapping[str, str] | None = None
+    ) -> None:
+        """`volumes` are those that have to be mounted still; None: those that are at the beginning."""
         self._disk = disk
         self._manifest = manifest
         self._deletes = deletes
@@ -43,17 +47,20 @@ class Comparison:
         self._last = Plan()
         self.covered: list[str] = []
         """The paths at and beneath which everything was looked at."""
-        self.device: int | None = None
-        """The file system that the root was on."""
+        self.volumes = volumes
+        """What is mounted at and below the root, by path."""
+        self.is_remounted = False
+        """Another volume was mounted, or one was not any more: what was absent may be elsewhere, so no delete came."""
 
     def slices(self, scopes: Sequence[str]) -> Iterator[Plan]:
         """Look at everything at and beneath `scopes`, as the disk spells them; give the plan piece by piece."""
         try:
             identity = self._disk.identity()
+            if self.volumes is None:
+                self.volumes = self._disk.volumes()
         except OSError as error:
             yield Plan(problems=[root_problem(self._disk.root, error)])
             return
-        self.device = identity[0]
         groups = self._groups(scopes)
         if groups is None:
             yield from self._walk([ROOT])
@@ -66,12 +73,16 @@ class Comparison:
         if problem := self._root_change(identity):
             self.covered = []
             yield Plan(problems=[problem])
-        else:
-            yield self._last
+            return
+        if self.is_remounted:
+            self._last.deletes, self._last.keeps = [], []
+        yield self._last
 
     def _root_change(self, identity: tuple[int, int]) -> Problem | None:
         try:
             is_same = self._disk.identity() == identity
+            if self._last.deletes or self._last.keeps:
+                self.is_remounted = self._disk.volumes() != self.volumes
         except OSError as error:
             return root_problem(self._disk.root, error)
         reason = f"root {self._disk.root} was replaced while it was looked at. Nothing is deleted"

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches, release_at
 from tcbsync.core.errors import CloudError, Refused, StateError
 from tcbsync.core.model import State
-from tcbsync.core.safety import hold_reason
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.store import rows
 
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tcbsync.cloud.api import Deletion
-    from tcbsync.core.safety import Guard
+    from tcbsync.engine.holds import Holds
     from tcbsync.engine.parts import Parts
     from tcbsync.local.scan import Disk
     from tcbsync.store.manifest import Job
@@ -32,8 +30,6 @@ log = logging.getLogger(__name__)
 
 ROUND = 1000
 """At most so many deletes are taken up at once."""
-WINDOW_SECONDS = 600.0
-"""Deletes of the last ten minutes count together against the guard."""
 UNSURE_SECONDS = 60.0
 """A file that cannot be seen to be gone is looked at again after this."""
 PARK_ATTEMPTS = 8
@@ -43,16 +39,15 @@ PARK_ATTEMPTS = 8
 class Deletes:
     """Deletes the objects of one mirror."""
 
-    def __init__(self, parts: Parts, *, guard: Guard, grace_seconds: float) -> None:
+    def __init__(self, parts: Parts, holds: Holds, *, grace_seconds: float) -> None:
         self._parts = parts
         self._host = parts.host
         self._target = parts.target
         self._manifest = parts.manifest
         self._pace = parts.pace
         self._busy = parts.busy
-        self._guard = guard
+        self._holds = holds
         self._grace_seconds = grace_seconds
-        self._released: deque[tuple[float, int]] = deque()
 
     async def round(self, disk: Disk) -> float | None:
         """Do what may go now. Gives the seconds until it is worth to come again; None: when something has changed."""
@@ -63,26 +58,13 @@ class Deletes:
         if wait := self._pace.wait_seconds(self._target.env, uploads=False):
             return wait
         grace = max(0.0, release_at(window.oldest, window.newest, self._grace_seconds) - now)
-        if not grace and await self._must_hold(window.unapproved, now) and not window.approved:
-            return None
+        if not grace:
+            await self._holds.judge(window.unapproved)
         jobs = [job for job in await self._due(now) if job.is_approved or not grace]
         if not jobs:
             return min(grace, self._grace_seconds) or None
         results = await asyncio.gather(*(self._delete(disk, batch) for batch in batches(jobs, BATCH)))
         return 0.0 if any(results) else 1.0
-
-    async def _must_hold(self, unapproved: int, now: float) -> bool:
-        """Hold what no person approved where the guard says so; else let it go, and remember how many."""
-        while self._released and self._released[0][0] < now - WINDOW_SECONDS:
-            self._released.popleft()
-        recent = sum(count for _, count in self._released)
-        files = await self._host.offload(self._manifest.files)
-        reason = hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
-        if reason is None:
-            return False
-        log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
-        await self._manifest.write(rows.hold, reason, now)
-        return True
 
     async def _due(self, now: float) -> list[Job]:
         """Take the deletes that may go now: no upload that was planned before them may still be under way."""
@@ -131,13 +113,21 @@ class Deletes:
     async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:
         """Look at row and disk once more. A path that is alive again is looked at as if it had just changed."""
 
-        def check() -> list[tuple[Job, bool]]:
+        def check() -> list[tuple[Job, bool]] | None:
+            if disk.volumes() != self._holds.volumes:
+                return None
             rows_now = [(job, self._manifest.record(job.path)) for job in jobs]
             wanted = [job for job, row in rows_now if row is not None and row.state == State.DELETE]
             return [(job, disk.surely_absent(job.local)) for job in wanted]
 
         await self._manifest.write(rows.deleting, [])  # what was decided before the paths were held is in the rows now
-        checked = await self._host.offload(check)
+        try:
+            checked = await self._host.offload(check)
+        except OSError:
+            checked = None
+        if checked is None:  # the root is not what it was when it was looked at: nothing in it proves anything
+            self._parts.look_again("")
+            return []
         for job, is_gone in checked:
             if not is_gone:
                 reason = "the file is there again, or cannot be looked at"
@@ -156,10 +146,8 @@ class Deletes:
         with self._pace.passage(self._target.env, uploads=False):
             deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
-        await self._manifest.write(rows.remove, gone)
+        await self._manifest.write(rows.remove, gone, self._host.now())
         self._parts.tally.deletes += len(gone)
-        unapproved = sum(1 for job in jobs if not job.is_approved and job.path in ready)
-        self._released.append((self._host.now(), unapproved))
         await self._note_refused(jobs, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(gone)
 

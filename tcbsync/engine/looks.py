@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.core.ignore import IGNORE_FILE
-from tcbsync.core.model import Plan, Problem, Skipped, State
+from tcbsync.core.model import Plan, Problem, Skipped
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from tcbsync.core.model import Upload
     from tcbsync.core.settle import Settle
+    from tcbsync.engine.holds import Holds
     from tcbsync.engine.parts import Parts
 
 log = logging.getLogger(__name__)
@@ -62,9 +62,17 @@ class Looks:
     """Looks at the disk of one mirror. `on_want` is called when rows were written that want something."""
 
     def __init__(
-        self, parts: Parts, settle: Settle, on_want: Callable[[], None], *, ignore: Sequence[str], deletes: bool
+        self,
+        parts: Parts,
+        settle: Settle,
+        holds: Holds,
+        on_want: Callable[[], None],
+        *,
+        ignore: Sequence[str],
+        deletes: bool,
     ) -> None:
         self._parts = parts
+        self._holds = holds
         self._settle = settle
         self._on_want = on_want
         self._ignore = ignore
@@ -78,7 +86,6 @@ class Looks:
         """At the whole tree or a part of it: what it finds is not written down yet."""
         self.sight = Sight()
         """What the newest look at the whole tree found, so far if it is still under way."""
-        self._device: int | None = None
 
     async def look(self, scopes: Sequence[str], *, defers: bool = False) -> Sight:
         """Look at `scopes`, as the disk spells them, and write down what they want. Raises StateError.
@@ -124,7 +131,8 @@ class Looks:
             sight.problems.append(root_problem(self._parts.target.root, error))
             await manifest.write(rows.note_problems, [], Plan(problems=sight.problems), host.now())
             return
-        comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes)
+        volumes = None if is_full else self._holds.volumes
+        comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes, volumes=volumes)
         slices = comparison.slices(scopes)
         with self._parts.busy.witness() as ended:
             while (plan := await host.offload(next, slices, None)) is not None:
@@ -139,21 +147,12 @@ class Looks:
         found = Plan(problems=sight.problems, skipped=sight.skipped)
         if found.problems or found.skipped or is_full or await host.offload(manifest.has_problems):
             await manifest.write(rows.note_problems, comparison.covered, found, now)
-        if is_full and comparison.covered:
-            await self._review_hold(comparison.device, sight)
+        if comparison.is_remounted:
+            self._parts.look_again("")
+        elif is_full and comparison.covered and comparison.volumes is not None:
+            await self._holds.review(comparison.volumes)
             await manifest.write(rows.scanned, disk.rules.digest, now)
             self.has_scanned = True
-
-    async def _review_hold(self, device: int | None, sight: Sight) -> None:
-        """Hold deletes that another file system in the root's place asks for; end a hold that holds nothing more."""
-        host, manifest = self._parts.host, self._parts.manifest
-        before, self._device = self._device, device
-        if sight.deletes and before not in (None, device):
-            reason = f"another file system is at {self._parts.target.root} than before"
-            log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
-            await manifest.write(rows.hold, reason, host.now())
-        elif (await host.offload(manifest.mirror)).hold and not await host.offload(manifest.jobs, State.HELD, inf, 1):
-            await manifest.write(rows.hold, "", host.now())
 
     def _defer(self, plan: Plan, closed: set[str]) -> None:
         """Take files out of `plan` that may still be written."""

@@ -20,6 +20,7 @@ from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
 from tcbsync.engine.deletes import Deletes
 from tcbsync.engine.gate import PROBE_SECONDS
+from tcbsync.engine.holds import Holds
 from tcbsync.engine.looks import Looks
 from tcbsync.engine.pace import STALLED_SECONDS
 from tcbsync.engine.uploads import Uploads
@@ -66,13 +67,14 @@ class Mirror:
         self.name = name
         self.parts = parts
         self.settle = settle
-        self.looks = Looks(parts, settle, self.nudge, ignore=habits.ignore, deletes=habits.deletes)
+        holds = Holds(parts, habits.guard)
+        self.looks = Looks(parts, settle, holds, self.nudge, ignore=habits.ignore, deletes=habits.deletes)
         self.blind: tuple[str, ...] = ()
         """Paths that no events come from: they are rescanned on a short timer."""
         self.drift = 0
         """How many changes rescans found that no event had told of."""
         self._uploads = Uploads(parts)
-        self._deletes = Deletes(parts, guard=habits.guard, grace_seconds=habits.grace_seconds)
+        self._deletes = Deletes(parts, holds, grace_seconds=habits.grace_seconds)
         self._habits = habits
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()

@@ -26,10 +26,11 @@ class Mount(NamedTuple):
 
 
 class Mounts(NamedTuple):
-    """The kind of file system that a folder lies on, and the mounts beneath the folder."""
+    """The kind of file system that a folder lies on, the mounts beneath the folder, and what is mounted at it."""
 
     kind: str
     beneath: frozenset[Mount]
+    what: str = ""
 
 
 def is_far(kind: str) -> bool:
@@ -45,7 +46,7 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
         except OSError:
             table = ""
     inside = folder.rstrip("/") + "/"
-    longest, kind = -1, ""
+    longest, kind, what = -1, "", ""
     beneath = {}
     for line in filter(None, table.split("\n")):  # not splitlines: a name may hold its other separators
         # proc(5): "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"
@@ -55,8 +56,19 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
         if point.startswith(inside) and point != folder:
             beneath[point] = Mount(point[len(inside) :], its_kind, f"{device} {directory}")
         elif inside.startswith(point.rstrip("/") + "/") and len(point) >= longest:  # the last one lies on top
-            longest, kind = len(point), its_kind
-    return Mounts(kind, frozenset(beneath.values()))
+            longest, kind, what = len(point), its_kind, f"{device} {directory}"
+    return Mounts(kind, frozenset(beneath.values()), what)
+
+
+def volumes(root: str) -> dict[str, str]:
+    """Say what a root, and each mount beneath it by its path, lies on: another volume in its place says otherwise.
+
+    A remount of the same volume says the same. Raises OSError where the root is not there.
+    """
+    folder = os.path.realpath(root)
+    device = os.stat(folder).st_dev  # noqa: PTH116 - a str all the way
+    mounts = mounts_around(folder)
+    return {"": f"{device} {mounts.what}", **{mount.path: mount.what for mount in mounts.beneath}}
 
 
 def _unescape(point: str) -> str:

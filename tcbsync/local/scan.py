@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync.core.keys import MAX_FILE_BYTES, key_problem, normal
 from tcbsync.core.model import Problem, Skipped, Snapshot, join, split
+from tcbsync.local.mounts import volumes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Container, Iterable, Iterator
@@ -71,6 +72,10 @@ class Disk:
         if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(20, "not a directory", self._root)
         return (status.st_dev, status.st_ino)
+
+    def volumes(self) -> dict[str, str]:
+        """Say what is mounted at and below the root: see `mounts.volumes`. Raises OSError."""
+        return volumes(self._root)
 
     def surely_absent(self, local: str) -> bool:
         """Whether the disk says that no file is there which should be mirrored. "Could not look" is no."""

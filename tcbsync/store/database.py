@@ -48,7 +48,7 @@ MIGRATIONS = (
         attempts  INTEGER NOT NULL DEFAULT 0,
         due_at    REAL NOT NULL DEFAULT 0,       -- not tried before
         parked    INTEGER NOT NULL DEFAULT 0,    -- 1: not tried again until someone acts
-        approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a person let this delete go
+        approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a delete that needs no person's word (any more)
         code      TEXT NOT NULL DEFAULT '',      -- of the last failure
         reason    TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (mirror, directory, name),
@@ -67,9 +67,8 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     """,
     """
-    ALTER TABLE mirror ADD COLUMN device INTEGER;    -- file system and inode of the root that was last trusted:
-    ALTER TABLE mirror ADD COLUMN inode INTEGER;     -- deletes that another one in its place asks for are held
-    ALTER TABLE mirror ADD COLUMN hold_away INTEGER NOT NULL DEFAULT 0;  -- 1: until that root is back
+    ALTER TABLE mirror ADD COLUMN volumes TEXT NOT NULL DEFAULT '';  -- JSON: what was mounted at and below the root
+    ALTER TABLE mirror ADD COLUMN hold_away INTEGER NOT NULL DEFAULT 0;  -- 1: held until these volumes are back
     ALTER TABLE mirror ADD COLUMN restored TEXT NOT NULL DEFAULT '';  -- from which copy these rows are; '': none
     CREATE TABLE released (
         mirror INTEGER NOT NULL REFERENCES mirror (id),

@@ -59,6 +59,10 @@ class MirrorRow:
     rules: str
     hold: str
     hold_since: float | None
+    hold_away: int
+    """1: the hold ends when the volumes are back that were mounted at and below the root before."""
+    volumes: str
+    """What was mounted there when deletes were last trusted, as JSON; empty: never."""
     last_scan_at: float | None
     last_equal_at: float | None
 
@@ -157,6 +161,22 @@ class Manifest:
             )
         )
 
+    def unapproved_deletes(self) -> list[str]:
+        """Give the directories of deletes that wait, and that no person has approved."""
+        rows = self._reader.rows(
+            f"SELECT DISTINCT directory FROM file WHERE mirror = ? AND {WORK} AND state = ? AND approved = 0",
+            (self._mirror, State.DELETE),
+        )
+        return [row[0] for row in rows]
+
+    def released(self, since: float, until: float) -> int:
+        """Count the deletes within a time that were carried out without anybody's approval."""
+        count: int = self._reader.value(
+            "SELECT coalesce(sum(count), 0) FROM released WHERE mirror = ? AND at BETWEEN ? AND ?",
+            (self._mirror, since, until),
+        )
+        return count
+
     def oldest_upload(self, now: float) -> float | None:
         """Since when the longest waiting upload that is due now waits, or None where none is."""
         since: float | None = self._reader.value(
@@ -201,6 +221,8 @@ class Manifest:
         """Give what is known of the mirror as a whole."""
         return MirrorRow(
             *self._reader.row(
-                "SELECT rules, hold, hold_since, last_scan_at, last_equal_at FROM mirror WHERE id = ?", (self._mirror,)
+                "SELECT rules, hold, hold_since, hold_away, volumes, last_scan_at, last_equal_at FROM mirror"
+                " WHERE id = ?",
+                (self._mirror,),
             )
         )

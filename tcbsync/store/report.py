@@ -149,6 +149,15 @@ class Report:
         reason: str = self._reader.value("SELECT hold FROM mirror WHERE id = ?", (self._mirror,))
         return reason
 
+    def hold_since(self) -> float | None:
+        """Say since when deletes are held, or the root cannot be seen; None where neither is so."""
+        since: float | None = self._reader.value(
+            "SELECT coalesce((SELECT since FROM problem WHERE mirror = id AND path = x'' AND blocks = 1), hold_since)"
+            " FROM mirror WHERE id = ?",
+            (self._mirror,),
+        )
+        return since
+
     def times(self) -> tuple[float | None, float | None]:
         """Give the end of the last full scan, and when disk and cloud were last known to be equal (unix seconds)."""
         query = "SELECT last_scan_at, last_equal_at FROM mirror WHERE id = ?"

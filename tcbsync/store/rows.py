@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcbsync.core.model import Found, Plan, State, split
+from tcbsync.core.errors import StateError
+from tcbsync.core.model import Found, Plan, State, join, split
+from tcbsync.core.safety import WINDOW_SECONDS, listing_of
 from tcbsync.store.database import WORK
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ EXPECT_FILE = """
     ON CONFLICT DO UPDATE SET
         size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,
         local = excluded.local, state = {state},
-        since = CASE WHEN state = 1 AND {state} = 1 THEN since ELSE excluded.since END,
+        since = CASE WHEN state = {state} THEN since ELSE excluded.since END,
         attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = ''
 """
 UPLOAD = EXPECT_FILE.format(state="1")
@@ -108,36 +110,101 @@ def deleting(connection: sqlite3.Connection, mirror: int, paths: Collection[str]
     return ready
 
 
-def remove(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> None:
-    """Forget rows whose objects the cloud has confirmed to be gone."""
-    connection.executemany(
-        f"DELETE FROM file WHERE {AT} AND state = ?", ((*_at(mirror, path), State.DELETE) for path in paths)
-    )
+def remove(connection: sqlite3.Connection, mirror: int, paths: Collection[str], now: float) -> None:
+    """Forget rows whose objects the cloud has confirmed to be gone; remember how many of them nobody had approved."""
+    unapproved = 0
+    for path in paths:
+        row = connection.execute(
+            f"DELETE FROM file WHERE {AT} AND state = ? RETURNING approved", (*_at(mirror, path), State.DELETE)
+        ).fetchone()
+        unapproved += row is not None and not row[0]
+    if unapproved:
+        connection.execute("DELETE FROM released WHERE mirror = ? AND at < ?", (mirror, now - WINDOW_SECONDS))
+        connection.execute("INSERT INTO released (mirror, at, count) VALUES (?, ?, ?)", (mirror, now, unapproved))
+
+
+def excuse_moved(connection: sqlite3.Connection, mirror: int, now: float) -> int:
+    """Let those deletes go whose bytes have come to be in the cloud under a new path meanwhile: they were renamed.
+
+    One new path excuses one delete. Gives the number of deletes.
+    """
+    return connection.execute(
+        f"""
+        UPDATE file SET approved = 1 WHERE mirror = ?1 AND {WORK} AND state = 2 AND (directory, name) IN (
+            WITH gone AS (
+                SELECT directory, name, digest, row_number() OVER (PARTITION BY digest) AS nth
+                FROM file WHERE mirror = ?1 AND {WORK} AND state = 2 AND approved = 0 AND digest IS NOT NULL),
+            come AS (
+                SELECT digest, count(*) AS copies FROM file
+                WHERE mirror = ?1 AND state = 0 AND since >= ?2 AND digest IN (SELECT digest FROM gone) GROUP BY digest)
+            SELECT directory, name FROM gone JOIN come USING (digest) WHERE nth <= copies)
+        """,
+        (mirror, now - WINDOW_SECONDS),
+    ).rowcount
 
 
 def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -> None:
-    """Hold every delete that no person approved; an empty reason lets them wait their turn again."""
-    before, after = (State.DELETE, State.HELD) if reason else (State.HELD, State.DELETE)
+    """Hold every delete that no person approved."""
     connection.execute(
-        "UPDATE file SET state = ?, since = CASE WHEN ? THEN since ELSE ? END"
-        f" WHERE mirror = ? AND {WORK} AND state = ? AND approved = 0 AND parked = 0",
-        (after, bool(reason), now, mirror, before),
+        f"UPDATE file SET state = 3 WHERE mirror = ? AND {WORK} AND state = 2 AND approved = 0 AND parked = 0",
+        (mirror,),
     )
+    _note_hold(connection, mirror, reason, now)
+
+
+def hold_beneath(connection: sqlite3.Connection, mirror: int, paths: Collection[str], reason: str, now: float) -> None:
+    """Hold every delete beneath `paths` that no person approved, until the volumes that were there are back."""
+    for path in paths:
+        where = "" if not path else " AND (directory = ? OR (directory > ? AND directory < ?))"
+        beneath = () if not path else (path, path + "/", path + "0")
+        connection.execute(
+            f"UPDATE file SET state = 3 WHERE mirror = ? AND {WORK} AND state = 2 AND approved = 0{where}",
+            (mirror, *beneath),
+        )
+    _note_hold(connection, mirror, reason, now)
+    connection.execute("UPDATE mirror SET hold_away = 1 WHERE id = ?", (mirror,))
+
+
+def _note_hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -> None:
     connection.execute(
-        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN ? = '' THEN NULL WHEN hold = '' THEN ? ELSE hold_since END"
-        " WHERE id = ?",
-        (reason, reason, now, mirror),
+        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN hold = '' THEN ? ELSE hold_since END WHERE id = ?",
+        (reason, now, mirror),
     )
 
 
-def approve(connection: sqlite3.Connection, mirror: int) -> int:
-    """Let the held deletes go; they are looked at on disk once more when they do. Gives their number."""
+def end_hold(connection: sqlite3.Connection, mirror: int, now: float) -> None:
+    """Let what is still held wait its turn again, from now on: the guard judges it anew."""
+    connection.execute(f"UPDATE file SET state = 2, since = ? WHERE mirror = ? AND {WORK} AND state = 3", (now, mirror))
+    connection.execute(NO_HOLD, (mirror,))
+
+
+NO_HOLD = "UPDATE mirror SET hold = '', hold_since = NULL, hold_away = 0 WHERE id = ?"
+
+
+def approve(connection: sqlite3.Connection, mirror: int, listing: str = "") -> int:
+    """Let the held deletes go; they are looked at on disk once more when they do. Gives their number.
+
+    `listing` names the list that a person has seen. Raises StateError where others are held by now.
+    """
+    if listing:
+        held = connection.execute(
+            f"SELECT directory, name FROM file WHERE mirror = ? AND {WORK} AND state = 3", (mirror,)
+        )
+        if listing != listing_of(join(*row) for row in held):
+            raise StateError(
+                "other deletes are held now than those that were listed; nothing was approved",
+                hint="look at `tcbsync held` once more",
+            )
     count = connection.execute(
-        f"UPDATE file SET state = ?, approved = 1, due_at = 0 WHERE mirror = ? AND {WORK} AND state = ?",
-        (State.DELETE, mirror, State.HELD),
+        f"UPDATE file SET state = 2, approved = 1, due_at = 0 WHERE mirror = ? AND {WORK} AND state = 3", (mirror,)
     ).rowcount
-    connection.execute("UPDATE mirror SET hold = '', hold_since = NULL WHERE id = ?", (mirror,))
+    connection.execute(NO_HOLD, (mirror,))
     return count
+
+
+def trust(connection: sqlite3.Connection, mirror: int, volumes: str) -> None:
+    """Write down what is mounted at and below the root, as JSON: deletes that are seen there are believed."""
+    connection.execute("UPDATE mirror SET volumes = ? WHERE id = ?", (volumes, mirror))
 
 
 def retry(connection: sqlite3.Connection, mirror: int) -> int:

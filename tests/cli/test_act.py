@@ -147,3 +147,20 @@ def test_counts_as_json(stage: Stage) -> None:
     answers = [stage.run("retry", "--json").json, stage.run("approve", "site", "--json").json]
 
     assert answers == [{"site": 1}, {"site": 2}]
+
+
+def test_approve_of_a_list(stage: Stage) -> None:
+    """Exactly the deletes that `held` listed: where others are held by now, nothing is approved, and exit is 1."""
+    stage.write(a="a", b="b", c="c")
+    stage.run("sync")
+    for path in stage.root.iterdir():
+        path.unlink()
+    stage.run("sync")
+    (held,) = stage.run("held", "--json").json
+
+    wrong = stage.run("approve", "site", "--list", "00000000")
+    right = stage.run("approve", "site", "--list", held["list"])
+
+    assert wrong.code == exits.FAILED
+    assert "other deletes are held now than those that were listed" in wrong.err
+    assert right.out == "site: 3 deletes approved, carried out with the next sync\n"

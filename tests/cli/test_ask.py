@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.cli import exits
+from tcbsync.core.safety import listing_of
 from tcbsync.emulator.server import Fault
 from tcbsync.engine import mirror
 from tcbsync.store.lock import StateLock
@@ -206,7 +207,9 @@ def test_a_missing_root_is_the_reason_everywhere(stage: Stage) -> None:
     reason = f"root {stage.root} is missing; is the volume mounted? Nothing is deleted"
     assert (status.code, held.code, failed.code) == (exits.HELD, exits.HELD, exits.INCOMPLETE)
     assert f"  {reason}" in status.lines
-    assert held.out == f"site: {reason}\n"
+    assert held.lines[0] == f"site: {reason}"
+    assert held.lines[1].startswith("held since 20")
+    assert len(held.lines) == 2
     assert failed.lines[0].split()[:3] == ["site", "(root)", "problem"]
 
 
@@ -219,12 +222,13 @@ def test_held_deletes_are_listed(stage: Stage) -> None:
 
     held, status = stage.run("held"), stage.run("status")
 
-    first, *paths, last = held.lines
+    first, since, *paths, last = held.lines
     assert (held.code, status.code) == (exits.HELD, exits.HELD)
     assert first == "site: the root holds no files any more; 2 objects would be deleted"
     assert [line.split()[0] for line in paths] == ["a.txt", "b.txt"]
-    assert all("since 20" in line for line in paths)
-    assert last == "put the files back, or let the deletes go with: tcbsync approve site"
+    assert all("since 20" in line for line in (since, *paths))
+    listed = listing_of(["a.txt", "b.txt"])
+    assert last == f"put the files back, or let exactly these go with: tcbsync approve site --list {listed}"
     assert status.lines[1:3] == [
         "  2 held (see `tcbsync held`)",
         "  the root holds no files any more; 2 objects would be deleted",
@@ -246,6 +250,8 @@ def test_held_as_json(stage: Stage) -> None:
     assert delete["file_id"].startswith("cloud://test-env.")
     assert delete["file_id"].endswith("/site/a.txt")
     assert delete["since"].endswith("+00:00")
+    assert described["since"].endswith("+00:00")
+    assert described["list"] == listing_of(["a.txt"])
 
 
 @pytest.mark.parametrize("verb", ["failed", "held"])

@@ -129,8 +129,10 @@ def test_held_deletes_go_when_they_are_approved(stage: Stage) -> None:
         held = stage.run("held")
         status = stage.run("status")
 
-        approved = stage.run("approve", "site")
+        wrong = stage.run("approve", "site", "--list", "00000000")
+        approved = stage.run("approve", "site", "--list", held.lines[-1].split()[-1])
 
+        assert (wrong.code, "other deletes are held now" in wrong.err) == (exits.FAILED, True)
         assert (held.code, status.code) == (exits.HELD, exits.HELD)
         assert "  the root holds no files any more; 2 objects would be deleted" in status.lines
         assert approved.out == "site: 2 deletes approved, carried out by the daemon, now\n"

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tcbsync.cli import exits
 from tcbsync.emulator.server import Fault
 from tcbsync.engine import mirror
+from tcbsync.local import mounts
+from tcbsync.local.mounts import Mounts
 from tests.cli.stage import alter
 
 if TYPE_CHECKING:
@@ -88,3 +91,34 @@ def test_random_changes_are_planned_as_they_are_done(stage: Stage, seed: int) ->
 
         assert done == {what: len(described[what]) for what in done}
         assert stage.run("plan").lines == [f"site: nothing to do, {len(stage.objects())} unchanged"]
+
+
+def test_a_rename_is_no_hold(stage: Stage) -> None:
+    """More files than the guard allows are renamed: plan reads the new ones, and says what sync then does."""
+    stage.configure(guard={"max_deletes": 5, "max_delete_percent": 50})
+    stage.write(**{f"a{number}": f"content {number}" for number in range(60)})
+    stage.run("sync")
+    for number in range(60):
+        (stage.root / f"a{number}.txt").rename(stage.root / f"b{number}.txt")
+
+    plan = stage.run("plan")
+    (described,) = stage.run("plan", "--json").json["mirrors"]
+
+    assert (plan.code, described["hold"]) == (exits.DONE, None)
+    assert done_by(stage, described) == {"uploads": 60, "touches": 0, "deletes": 60}
+
+
+def test_another_volume_is_a_hold(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plan says that deletes would be held, and why; sync then holds them."""
+    stage.configure(guard=None)
+    stage.write(a="a", b="b")
+    stage.run("sync")
+    (stage.root / "a.txt").unlink()
+    monkeypatch.setattr(mounts, "mounts_around", lambda folder: Mounts("ext4", frozenset(), "another volume"))
+
+    plan = stage.run("plan")
+    stage.run("sync")
+
+    assert plan.code == exits.HELD
+    assert f"another file system is at {stage.root} than before" in plan.out + plan.err
+    assert set(stage.objects()) == {"a.txt", "b.txt"}

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tcbsync.config.schema import GuardConfig
+from tcbsync.core.errors import StateError
 from tcbsync.core.model import State
-from tcbsync.local.scan import Disk
+from tcbsync.core.safety import listing_of
 from tcbsync.store import rows
 from tests.engine.world import eventually
 
@@ -150,22 +151,6 @@ async def test_an_approval_lets_go_of_nothing_else(world: World) -> None:
         assert "9" in world.cloud()
 
 
-async def test_another_file_system_in_the_roots_place_is_held(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the guard's numbers say: fewer files on another file system are no deletes."""
-    await world.mirrored(20, **GUARD)
-    own = Disk.identity
-
-    async with world.running() as mirror:
-        await eventually(mirror.is_in_sync)
-        (world.root / "0").unlink()
-        monkeypatch.setattr(Disk, "identity", lambda disk: (own(disk)[0] + 1, own(disk)[1]))
-        mirror.hint([("", True)])
-        await eventually(lambda: world.report().counts().held_deletes == 1)
-
-        assert "another file system" in world.report().hold()
-        assert len(world.cloud()) == 20
-
-
 def unmount(root: Path) -> None:
     """Leave an empty folder where a full one was, as a volume does that is not mounted any more."""
     shutil.move(root, root.parent / "volume")
@@ -187,3 +172,101 @@ async def test_a_volume_that_comes_and_goes_while_it_runs(world: World) -> None:
 
         assert len(world.cloud()) == 8
         assert {call for call in world.calls() if call != "token"} == set()
+
+
+RENAMED = 60
+"""More than one batch: fewer deletes are not asked about whether they are renames."""
+
+
+def tree(world: World, name: str, files: int) -> None:
+    """Make a directory of so many files, each of its own content."""
+    for number in range(files):
+        world.write(f"{name}/{number}", f"content {number}")
+
+
+async def test_renamed_files_do_not_count(world: World) -> None:
+    """A directory beyond every limit is renamed three times in a row: each of its files is there under a new name."""
+    tree(world, "a", RENAMED)
+    await world.sync(**GUARD)
+
+    for before, after in ("ab", "bc", "cd"):
+        (world.root / before).rename(world.root / after)
+        await world.sync(**GUARD)
+
+    assert world.report().hold() == ""
+    assert world.is_equal()
+
+
+async def test_only_what_is_there_again_is_a_rename(world: World) -> None:
+    """What is gone from a renamed directory counts; the renamed rest goes."""
+    tree(world, "a", RENAMED)
+    await world.sync(**GUARD)
+    (world.root / "a").rename(world.root / "b")
+    for number in range(6):
+        (world.root / "b" / f"{number}").unlink()
+
+    await world.sync(**GUARD)
+
+    assert world.report().counts().held_deletes == 6
+    assert "6 objects would be deleted" in world.report().hold()
+    assert len(world.cloud()) == RENAMED
+
+
+async def test_one_copy_excuses_one_delete(world: World) -> None:
+    """Many files of the same content, and one new one: the others are deleted, not renamed."""
+    for number in range(RENAMED):
+        world.write(f"a/{number}", "the same")
+    for number in range(20):
+        world.write(f"stays/{number}")
+    await world.sync(**GUARD)
+    shutil.rmtree(world.root / "a")
+    world.write("b", "the same")
+
+    await world.sync(**GUARD)
+
+    assert world.report().counts().held_deletes == RENAMED - 1
+
+
+async def test_a_copy_of_long_ago_excuses_nothing(world: World) -> None:
+    """Duplicates that were there all the time say nothing of a rename."""
+    for folder in ("a", "b"):
+        tree(world, folder, RENAMED)
+    await world.sync(**GUARD)
+    world.host.ahead = 700
+    shutil.rmtree(world.root / "a")
+
+    await world.sync(**GUARD)
+
+    assert world.report().counts().held_deletes == RENAMED
+
+
+async def test_the_window_outlives_a_restart(world: World) -> None:
+    """Deletes of an earlier process count for ten minutes, and not longer."""
+    await world.mirrored(40, **GUARD)
+    for portion, ahead, held in ((range(4), 0, 0), (range(4, 8), 300, 4), (range(8, 12), 700, 4)):
+        for number in portion:
+            (world.root / str(number)).unlink()
+        world.host.ahead = ahead
+
+        await world.sync(**GUARD)
+
+        assert world.report().counts().held_deletes == held
+
+
+async def test_an_approval_means_the_list_that_was_seen(world: World) -> None:
+    """Where more is held by now than was listed, nothing goes, and the person is told."""
+    await world.mirrored(20, **GUARD)
+    for number in range(8):
+        (world.root / str(number)).unlink()
+    await world.sync(**GUARD)
+    seen = listing_of(each.path for each in world.report().held())
+    for number in range(8, 16):
+        (world.root / str(number)).unlink()
+    await world.sync(**GUARD)
+
+    async with world.assembly() as assembly:
+        manifest = assembly.mirrors[0].parts.manifest
+        with pytest.raises(StateError, match="other deletes are held now"):
+            await manifest.write(rows.approve, seen)
+        assert world.report().counts().held_deletes == 16
+        assert await manifest.write(rows.approve, listing_of(each.path for each in world.report().held())) == 16

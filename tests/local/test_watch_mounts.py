@@ -88,7 +88,7 @@ def stalled(root: Path) -> Iterator[tuple[Watcher, Recorder, threading.Event]]:
 )
 def test_the_longest_and_topmost_mount_counts(folder: str, expected: Mounts) -> None:
     """A folder lies on the innermost mount, the last one where several are stacked; others lie beneath it."""
-    assert mounts_around(folder, TABLE) == expected
+    assert mounts_around(folder, TABLE)._replace(what="") == expected
 
 
 @pytest.mark.parametrize(

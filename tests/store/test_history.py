@@ -111,7 +111,7 @@ class History:
             assert known_as == file_id(path)
             self.cloud.pop(path, None)
         if ending == "done":
-            self.table.do(rows.remove, list(ready))
+            self.table.do(rows.remove, list(ready), self.now)
 
     def fail(self, path: str, due_at: float | None) -> None:
         """Note a failed attempt; it is tried again, or parked."""

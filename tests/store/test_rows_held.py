@@ -98,11 +98,11 @@ def test_an_approved_delete_that_comes_back_and_goes_again_is_asked_about(table:
 
 
 def test_the_end_of_a_hold(table: Table) -> None:
-    """Without a reason, the deletes wait their turn again, from now on."""
+    """The deletes wait their turn again, from now on."""
     gone(table, "a")
     table.do(rows.hold, "the root is missing", NOW)
 
-    table.do(rows.hold, "", LATER)
+    table.do(rows.end_hold, LATER)
 
     assert [(job.path, job.since) for job in table.manifest.jobs(State.DELETE, LATER, 9)] == [("a", LATER)]
     assert table.manifest.mirror().hold == ""

@@ -116,7 +116,7 @@ def test_a_confirmed_delete_forgets(table: Table) -> None:
         table.prove(file(path))
     table.do(rows.expect, forget("gone", was_sent=True), NOW)
 
-    table.do(rows.remove, ["gone", "back", "unknown"])
+    table.do(rows.remove, ["gone", "back", "unknown"], LATER)
 
     assert (table.row("gone"), known(table, "back")["state"]) == (None, State.PROVED)
 
@@ -164,7 +164,7 @@ def test_commands_are_for_one_mirror(table: Table) -> None:
     table.do(rows.approve)
     table.do(rows.retry)
     table.do(rows.deleting, ["a", "d/2"])
-    table.do(rows.remove, ["a", "d/2"])
+    table.do(rows.remove, ["a", "d/2"], LATER)
 
     assert table.row("a") is None
     assert len(before) == 5

@@ -1,0 +1,89 @@
+"""Decides when deletes wait for a person, and when that is over. Changes rows, and nothing else.
+
+Two causes: more deletes than the guard allows, or another volume at the root, or below it, than the one that the files
+were mirrored from. A hold of the first kind ends when nothing is left to hold, or when a person approves; one of the
+second kind also when the volume is back. What is still gone then is judged anew.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from math import inf
+from typing import TYPE_CHECKING
+
+from tcbsync.cloud.api import BATCH
+from tcbsync.core.keys import normal
+from tcbsync.core.model import State, covers
+from tcbsync.core.safety import WINDOW_SECONDS, away_reason, hold_reason, remounted
+from tcbsync.store import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tcbsync.core.safety import Guard
+    from tcbsync.engine.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+class Holds:
+    """The holds of one mirror."""
+
+    def __init__(self, parts: Parts, guard: Guard) -> None:
+        self._host = parts.host
+        self._root = str(parts.target.root)
+        self._manifest = parts.manifest
+        self._guard = guard
+        self.volumes: Mapping[str, str] | None = None
+        """What was mounted at and below the root at the last look at the whole tree."""
+        self._away: list[str] = []
+        """Where, at the last look at the whole tree, another volume lay than the one that is waited for."""
+
+    async def review(self, volumes: Mapping[str, str]) -> None:
+        """After a look at the whole tree: hold what other `volumes` than before ask for; end what has no cause."""
+        self.volumes = volumes
+        mirror = await self._host.offload(self._manifest.mirror)
+        before = json.loads(mirror.volumes) if mirror.volumes else volumes
+        self._away = [normal(path) for path in remounted(before, volumes)]
+        if await self._hold_away():
+            return
+        if mirror.hold_away and not self._away:
+            log.info("root %s: the volumes are back; what is still gone is judged anew", self._root)
+            await self._manifest.write(rows.end_hold, self._host.now())
+        elif mirror.hold and not await self._host.offload(self._manifest.jobs, State.HELD, inf, 1):
+            await self._manifest.write(rows.end_hold, self._host.now())
+        elif mirror.hold_away:
+            return  # what is written down is what has to come back
+        self._away = []
+        if before != volumes or not mirror.volumes:
+            await self._manifest.write(rows.trust, json.dumps(volumes, sort_keys=True))
+
+    async def judge(self, unapproved: int) -> None:
+        """Hold so many deletes, which are due and which no person has approved, where that must be."""
+        if not unapproved or await self._hold_away():
+            return
+        now = self._host.now()
+        if unapproved > BATCH and self._guard.has_limits:
+            unapproved -= await self._manifest.write(rows.excuse_moved, now)
+        recent = await self._host.offload(self._manifest.released, now - WINDOW_SECONDS, now + WINDOW_SECONDS)
+        files = await self._host.offload(self._manifest.files)
+        reason = hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
+        if reason is not None:
+            self._tell(reason)
+            await self._manifest.write(rows.hold, reason, now)
+
+    async def _hold_away(self) -> bool:
+        """Hold the deletes where another volume lies than before. Gives whether there are any."""
+        if not self._away:
+            return False
+        directories = await self._host.offload(self._manifest.unapproved_deletes)
+        if not any(covers(path, directory) for path in self._away for directory in directories):
+            return False
+        reason = away_reason(self._root, self._away)
+        self._tell(reason)
+        await self._manifest.write(rows.hold_beneath, self._away, reason, self._host.now())
+        return True
+
+    def _tell(self, reason: str) -> None:
+        log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)

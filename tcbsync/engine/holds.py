@@ -82,7 +82,7 @@ class Holds:
             return False
         reason = away_reason(self._root, self._away)
         self._tell(reason)
-        await self._manifest.write(rows.hold_beneath, self._away, reason, self._host.now())
+        await self._manifest.write(rows.hold, reason, self._host.now(), away=self._away)
         return True
 
     def _tell(self, reason: str) -> None:

@@ -26,11 +26,11 @@ class Mount(NamedTuple):
 
 
 class Mounts(NamedTuple):
-    """The kind of file system that a folder lies on, the mounts beneath the folder, and what is mounted at it."""
+    """The kind of file system that a folder lies on, the mounts beneath the folder, and what the folder is."""
 
     kind: str
     beneath: frozenset[Mount]
-    what: str = ""
+    what: str = ""  # device and directory, wherever that is mounted
 
 
 def is_far(kind: str) -> bool:
@@ -56,14 +56,16 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
         if point.startswith(inside) and point != folder:
             beneath[point] = Mount(point[len(inside) :], its_kind, f"{device} {directory}")
         elif inside.startswith(point.rstrip("/") + "/") and len(point) >= longest:  # the last one lies on top
-            longest, kind, what = len(point), its_kind, f"{device} {directory}"
+            longest, kind = len(point), its_kind
+            what = f"{device} {directory.rstrip('/')}{inside.removeprefix(point.rstrip('/')).rstrip('/')}"
     return Mounts(kind, frozenset(beneath.values()), what)
 
 
 def volumes(root: str) -> dict[str, str]:
     """Say what a root, and each mount beneath it by its path, lies on: another volume in its place says otherwise.
 
-    A remount of the same volume says the same. Raises OSError where the root is not there.
+    A remount of the same volume says the same, and so does a namespace in which the root is mounted upon itself, as
+    systemd makes it. Raises OSError where the root is not there.
     """
     folder = os.path.realpath(root)
     device = os.stat(folder).st_dev  # noqa: PTH116 - a str all the way

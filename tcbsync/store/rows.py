@@ -143,32 +143,23 @@ def excuse_moved(connection: sqlite3.Connection, mirror: int, now: float) -> int
     ).rowcount
 
 
-def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -> None:
-    """Hold every delete that no person approved."""
-    connection.execute(
-        f"UPDATE file SET state = 3 WHERE mirror = ? AND {WORK} AND state = 2 AND approved = 0 AND parked = 0",
-        (mirror,),
-    )
-    _note_hold(connection, mirror, reason, now)
+def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float, *, away: Collection[str] = ()) -> None:
+    """Hold every delete that no person approved.
 
-
-def hold_beneath(connection: sqlite3.Connection, mirror: int, paths: Collection[str], reason: str, now: float) -> None:
-    """Hold every delete beneath `paths` that no person approved, until the volumes that were there are back."""
-    for path in paths:
-        where = "" if not path else " AND (directory = ? OR (directory > ? AND directory < ?))"
-        beneath = () if not path else (path, path + "/", path + "0")
+    `away` are paths at which another volume lies than before: only what is beneath them is held, until that is back.
+    """
+    for path in away or ("",):
+        where = " AND (directory = ? OR (directory > ? AND directory < ?))" if path else ""
+        beneath = (path, path + "/", path + "0") if path else ()
         connection.execute(
-            f"UPDATE file SET state = 3 WHERE mirror = ? AND {WORK} AND state = 2 AND approved = 0{where}",
+            f"UPDATE file SET state = 3 WHERE mirror = ? AND {WORK} AND state = 2 AND approved = 0 AND parked = 0"
+            + where,
             (mirror, *beneath),
         )
-    _note_hold(connection, mirror, reason, now)
-    connection.execute("UPDATE mirror SET hold_away = 1 WHERE id = ?", (mirror,))
-
-
-def _note_hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float) -> None:
     connection.execute(
-        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN hold = '' THEN ? ELSE hold_since END WHERE id = ?",
-        (reason, now, mirror),
+        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN hold = '' THEN ? ELSE hold_since END,"
+        " hold_away = max(hold_away, ?) WHERE id = ?",
+        (reason, now, bool(away), mirror),
     )
 
 

@@ -92,6 +92,23 @@ def test_the_longest_and_topmost_mount_counts(folder: str, expected: Mounts) -> 
 
 
 @pytest.mark.parametrize(
+    ("folder", "what"),
+    [
+        ("/home", "254:0 /home"),
+        ("/", "254:0 "),
+        ("/srv/assets", "0:50 "),
+        ("/srv/assets/site/a", "0:50 /site/a"),
+        ("/srv/assets-local", "0:52 "),
+        ("/srv/odd/\x0c\u2028\udcff/a", "254:0 /elsewhere/a"),
+        ("/elsewhere/a", "254:0 /elsewhere/a"),
+    ],
+)
+def test_a_folder_is_a_directory_of_a_device(folder: str, what: str) -> None:
+    """Wherever it is mounted: bound to another place, or upon itself, it is the same."""
+    assert mounts_around(folder, TABLE).what == what
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"), [("nfs", True), ("fuse.sshfs", True), ("fuseblk", False), ("ext4", False)]
 )
 def test_far_file_systems_are_known(kind: str, expected: bool) -> None:

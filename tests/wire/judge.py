@@ -76,6 +76,8 @@ async def _play(line: Line, verdict: Verdict, texts: list[str]) -> None:
         await line.proxy.deliver_late()
         if not is_check:  # which has damaged objects on purpose
             complaints += line.complaints()
+        if case.times == 1:  # what is refused each time is parked; what was damaged once is not
+            complaints += [f"failed for good: {each}" for each in line.parked()]
         await _heal(line, verdict, is_check=is_check)
     except TimeoutError:
         complaints.append("it hangs")
@@ -94,6 +96,8 @@ async def _check(line: Line, complaints: list[str]) -> None:
 
 
 async def _heal(line: Line, verdict: Verdict, *, is_check: bool) -> None:
+    if line.parked():
+        await line.retry()
     await (line.repair() if is_check else line.sync())
     if unknown := line.unknown():
         verdict.is_beyond = True

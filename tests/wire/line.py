@@ -25,6 +25,7 @@ from tcbsync.config.schema import CredentialsConfig
 from tcbsync.core.model import State
 from tcbsync.daemon.assemble import assembled, connect
 from tcbsync.emulator.server import Emulator, Settings
+from tcbsync.store import rows
 from tcbsync.store.database import FILE_NAME
 from tests.emulator.caller import Caller, file_id
 from tests.engine.world import ENV, PREFIX, World
@@ -147,23 +148,30 @@ class Line:
 
     def complaints(self) -> Iterator[str]:
         """Say what of the promises does not hold at this moment, whatever is still left to do."""
-        rows = self.rows()
+        found = self.rows()
         objects = self.world.emulator.objects()
-        for row in rows:
+        for row in found:
             yield from self._complaints_of(row)
-        paths = {row["path"] for row in rows if row["file_id"] is not None}
+        paths = {row["path"] for row in found if row["file_id"] is not None}
         for env, key in objects:
             if env != ENV or not key.startswith(PREFIX) or key.removeprefix(PREFIX) not in paths:
                 yield f"orphan: no row names the object {env} {key}"
-        shown = "".join(row["reason"] for row in rows)
+        shown = "".join(row["reason"] for row in found)
         if any(secret[-24:] in shown for secret in self.proxy.secrets):
             yield "a secret stands in a row's reason"
+
+    def parked(self) -> list[str]:
+        """Name what failed for good, and why."""
+        return [f"{row['path']}: {row['reason']}" for row in self.rows() if row["parked"]]
+
+    async def retry(self) -> None:
+        """Try again what failed for good, as `tcbsync retry` does."""
+        async with self.world.assembly() as assembly:
+            await assembly.mirrors[0].parts.manifest.write(rows.retry)
 
     def _complaints_of(self, row: dict[str, Any]) -> Iterator[str]:
         path, digest, objects = row["path"], row["digest"], self.world.emulator.objects()
         stored = objects.get((ENV, PREFIX + path))
-        if row["parked"]:
-            yield f"{path} failed for good: {row['code']}: {row['reason']}"
         if row["state"] == State.PROVED and digest is None:
             yield f"{path} is proved without a digest"
         if digest is None:
@@ -180,10 +188,10 @@ class Line:
             cloud, disk = self.world.cloud(), self.world.disk()
             unlike = sorted(path for path in cloud.keys() | disk.keys() if cloud.get(path) != disk.get(path))
             yield f"cloud and disk differ in {', '.join(unlike)}"
-        rows = self.rows()
-        if {row["path"] for row in rows} != set(self.world.cloud()):
+        found = self.rows()
+        if {row["path"] for row in found} != set(self.world.cloud()):
             yield "rows and objects differ"
-        for row in rows:
+        for row in found:
             if row["state"] != State.PROVED:
                 yield f"{row['path']} is still not proved: {row['code']} {row['reason']}"
 

@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import logging
 import sqlite3
+import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ from tests.engine.world import ENV, PREFIX, World
 from tests.wire.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from tcbsync.config.schema import Config, MirrorConfig
@@ -206,12 +207,14 @@ class Line:
 
 
 @asynccontextmanager
-async def laid(folder: Path) -> AsyncIterator[Line]:
+async def laid(folder: Path, clock: Callable[[], float] = time.time) -> AsyncIterator[Line]:
     """Lay a line: an emulator that takes only our credentials, the proxy, and a mirrored root."""
     root = folder / "root"
     root.mkdir(parents=True)
     async with Proxy() as proxy:
-        settings = Settings(data=folder / "cloud", appid=APPID, secret=SECRET, env=ENV, public_url=proxy.url)
+        settings = Settings(
+            data=folder / "cloud", appid=APPID, secret=SECRET, env=ENV, public_url=proxy.url, clock=clock
+        )
         async with Emulator(settings) as emulator:
             host, port = emulator._runner.addresses[0][:2]
             proxy.upstream = (host, port)

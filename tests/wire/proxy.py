@@ -87,6 +87,7 @@ class Proxy:
         assert self._server is not None
         self._server.close()
         await self.hang_up()
+        await asyncio.sleep(0)  # for what was closed last
 
     def arm(self, strike: Strike) -> None:
         """Strike from now on, and count anew."""
@@ -98,6 +99,7 @@ class Proxy:
         """End what is stalled, and every connection."""
         self.strike = None
         self._over.set()
+        await asyncio.sleep(0)  # a task that has not begun could not close its connection
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -113,9 +115,9 @@ class Proxy:
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, client: _Side) -> None:
-        is_rst = False
-        server = _Side(*await asyncio.open_connection(*self.upstream))
+        is_rst, server = False, None
         try:
+            server = _Side(*await asyncio.open_connection(*self.upstream))
             while (request := await self._receive(client, server)) is not None:
                 await self._exchange(request, client, server)
         except _CutError as cut:
@@ -123,8 +125,13 @@ class Proxy:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            await _end(server, is_rst=is_rst)
-            await _end(client, is_rst=is_rst)
+            sides = [side for side in (server, client) if side is not None]
+            try:
+                for side in sides:
+                    await _end(side, is_rst=is_rst)
+            finally:
+                for side in sides:
+                    side.writer.close()
 
     async def _receive(self, client: _Side, server: _Side) -> Message | None:
         """Read what must be known of a request before any of it is passed on; None where there is no more."""

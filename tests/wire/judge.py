@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import CloudError
 from tests.wire.beyond import BEYOND
+from tests.wire.cases import WHOLE_FAULTS
 from tests.wire.line import IMPATIENT, MOST_REQUESTS, laid, listening
-from tests.wire.proxy import Strike
+from tests.wire.proxy import DELAY, FIN, RST, Strike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tests.wire.cases import Case
     from tests.wire.line import Line
 
+IN_NO_HURRY = (FIN, RST, DELAY, *WHOLE_FAULTS)
+"""Faults that nobody waits for: a pass on a busy machine must not run into its limits instead."""
+MOST_PASSES = 5
 CHECKS = ("batchdownloadfile", "head")
 
 
@@ -70,8 +74,12 @@ async def _play(line: Line, verdict: Verdict, texts: list[str]) -> None:
         if is_check:
             await line.damage()
         line.proxy.arm(strike)
-        await (_check(line, complaints) if is_check else line.sync(**IMPATIENT))
-        line.close_books()
+        limits = {} if case.fault in IN_NO_HURRY else IMPATIENT
+        for _ in range(MOST_PASSES):
+            await (_check(line, complaints, limits) if is_check else line.sync(**limits))
+            line.close_books()
+            if strike.hits:  # or else the machine was too slow for the limits, and nothing came so far
+                break
         verdict.requests, verdict.hits = line.proxy.calls.total(), strike.hits
         await line.proxy.hang_up()
         await line.proxy.deliver_late()
@@ -86,10 +94,10 @@ async def _play(line: Line, verdict: Verdict, texts: list[str]) -> None:
     verdict.seconds = time.monotonic() - started
 
 
-async def _check(line: Line, complaints: list[str]) -> None:
+async def _check(line: Line, complaints: list[str], limits: Mapping[str, Any]) -> None:
     """Ask about every file, two of which are not as they should be: no fault may make them look well."""
     try:
-        findings = await line.verify(**IMPATIENT)
+        findings = await line.verify(**limits)
     except CloudError:
         return  # nobody was asked, and the exit code says so
     right = len(line.rows()) - len(line.damaged)

@@ -104,8 +104,8 @@ def answer(whole: bytes) -> Message:
 
 def secrets_in(message: Message) -> Iterator[str]:
     """Give what nobody but the two ends may ever see of a message: tokens, signatures, secrets."""
-    hidden = ("query", "Signature", "x-cos-security-token", "x-cos-meta-fileid", "secret", "access_token")
-    hidden += ("authorization", "token", "cos_file_id")
+    hidden = {"query", "Signature", "x-cos-security-token", "x-cos-meta-fileid", "secret", "access_token"}
+    hidden |= {"authorization", "token", "cos_file_id"}
     for span in message.spans:
         if span.name.removeprefix("answer: ").removeprefix("value of ") in hidden and span.end - span.start >= 16:
             yield message.known[span.start : span.end].decode("latin-1").strip('"').removeprefix("access_token=")
@@ -132,11 +132,11 @@ def _json(known: bytes, start: int) -> Iterator[Span]:
             seen.add(name)
             yield Span(f"name of {name}", match.start(1), match.end(1))
             yield Span(f"value of {name}", match.start(3), match.end(3))
-    if match := _FILE_ID.search(known, start):
+    if file_id := _FILE_ID.search(known, start):
         parts = ("env", "bucket", "path")
-        yield from (Span(f"{part} of file id", *match.span(at)) for at, part in enumerate(parts, 1))
-    if match := _ADDRESS.search(known, start):
-        yield from (Span(f"{part} of address", *match.span(at)) for at, part in ((1, "host"), (2, "path")))
+        yield from (Span(f"{part} of file id", *file_id.span(at)) for at, part in enumerate(parts, 1))
+    if address := _ADDRESS.search(known, start):
+        yield from (Span(f"{part} of address", *address.span(at)) for at, part in ((1, "host"), (2, "path")))
 
 
 def _form(known: bytes, start: int, size: int) -> Iterator[Span]:

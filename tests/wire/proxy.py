@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from tests.wire import messages
-from tests.wire.messages import Message
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from tests.wire.messages import Message
 
 FIN, RST, DELAY, STALL, FLIP, DROP, INSERT = "fin", "rst", "delay", "stall", "flip", "drop", "insert"
 TWICE, TWICE_ANSWERED, LATER = "twice", "twice, answered twice", "later"
@@ -179,9 +180,7 @@ class Proxy:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    async def _answered(
-        self, request: Message, client: _Side, server: _Side, sending: asyncio.Task[None]
-    ) -> bytes:
+    async def _answered(self, request: Message, client: _Side, server: _Side, sending: asyncio.Task[None]) -> bytes:
         """Wait for the whole answer. Ends with the client's patience, or with the connection."""
         reading = asyncio.create_task(_read_answer(server.reader, is_head=request.call == "head"))
         waiting = [reading, sending]

@@ -7,6 +7,7 @@ engine knows what it sent).
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cloud.address import escaped, host_of, is_id_of, name_of, place_of
@@ -28,6 +29,8 @@ from tcbsync.core.errors import NoAnswer, TokenRejected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+log = logging.getLogger(__name__)
 
 _LEFT_OUT = "the service left this file out of its answer"
 
@@ -101,6 +104,9 @@ class HttpCloud:
         question = {"env": env, "fileid_list": list(file_ids)}
         answer = await self._call(asked, "/tcb/batchdeletefile", question)
         items = items_of(asked, answer, "delete_list")
+        if strange := items.keys() - set(file_ids):
+            what = "1 file that was" if len(strange) == 1 else f"{len(strange)} files that were"
+            log.warning("%s: the answer names %s not asked for; `tcbsync verify` says what is lost", asked, what)
         return [_deletion(file_id, items.get(file_id)) for file_id in file_ids]
 
     async def close(self) -> None:

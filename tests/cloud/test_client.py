@@ -271,3 +271,14 @@ async def test_a_deletion_without_a_status(item: dict[str, Any]) -> None:
 
     assert not deletion.is_gone
     assert deletion.error
+
+
+async def test_a_deletion_that_nobody_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the service says that it deleted another file, a person is told: no row knows of that."""
+    items = [{"fileid": name, "status": 0} for name in ("f", "g")]
+    async with scripted(answering(json_answer(delete_list=items))) as cloud:
+        [deletion] = await cloud.delete(ENV, ["f"])
+
+    assert deletion.is_gone
+    assert "names 1 file that was not asked for" in caplog.text
+    assert "tcbsync verify" in caplog.text

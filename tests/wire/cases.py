@@ -99,6 +99,7 @@ CLASSES: dict[str, list[str]] = {
         *_TOKEN_LINE,
         *_ASKED,
         *_fields("env", "fileid_list"),
+        *_FILE_ID,
         BEHIND,
         *_answer(*_TOLD, *_fields("errcode", "errmsg", "fileid", "status"), *_FILE_ID),
     ],

@@ -100,6 +100,7 @@ async def _check(line: Line, complaints: list[str], limits: Mapping[str, Any]) -
         findings = await line.verify(**limits)
     except CloudError:
         return  # nobody was asked, and the exit code says so
+    complaints += line.told([reason for _, reason in findings.wrong + findings.unsure])
     right = len(line.rows()) - len(line.damaged)
     if findings.good > right:
         complaints.append(f"verify calls {findings.good} files good, and only {right} are")
@@ -127,8 +128,7 @@ def _later_complaints(line: Line, verdict: Verdict, texts: list[str]) -> Iterabl
         yield "the fault never struck"
     if verdict.requests > MOST_REQUESTS:
         yield f"{verdict.requests} requests in one pass"
+    yield from line.told(texts)
     shown = "\n".join(texts)
-    if any(secret[-24:] in shown for secret in line.proxy.secrets):
-        yield "a secret stands in the log"
     if "defect of this program" in shown:
         yield f"a defect: {shown[shown.index('defect of this program') :][:2000]}"

@@ -33,7 +33,7 @@ from tests.engine.world import ENV, PREFIX, World
 from tests.wire.proxy import Proxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from tcbsync.config.schema import Config, MirrorConfig
@@ -157,9 +157,13 @@ class Line:
         for env, key in objects:
             if env != ENV or not key.startswith(PREFIX) or key.removeprefix(PREFIX) not in paths:
                 yield f"orphan: no row names the object {env} {key}"
-        shown = "".join(row["reason"] for row in found)
-        if any(secret[-24:] in shown for secret in self.proxy.secrets):
-            yield "a secret stands in a row's reason"
+        yield from self.told([row["reason"] for row in found])
+
+    def told(self, texts: Iterable[str]) -> Iterator[str]:
+        """Say which texts of the product (log, reasons of rows, findings) hold a secret that went over the wire."""
+        for text in texts:
+            if any(secret[-24:] in text for secret in self.proxy.secrets):
+                yield f"a secret stands in {text!r}"
 
     def parked(self) -> list[str]:
         """Name what failed for good, and why."""

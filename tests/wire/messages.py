@@ -20,7 +20,7 @@ LARGE_BYTES = 1024 * 1024
 
 _VALUE = re.compile(rb'"(\w+)":\s*(\[\s*)?("(?:[^"\\]|\\.)*"|[^,\[\]{}\s]+)')
 _PART = re.compile(rb'--([0-9A-Za-z-]+)\r\n([^\r]*name="([^"]+)"[^\r]*)\r\n\r\n')
-_FILE_ID = re.compile(rb'"(?:file_id|fileid)":\s*"cloud://([^."]+)\.([^/"]+)/([^"]+)"')
+_FILE_ID = re.compile(rb'"(?:file_id|fileid|fileid_list)":\s*\[?\s*"cloud://([^."]+)\.([^/"]+)/([^"]+)"')
 _ADDRESS = re.compile(rb'"(?:url|download_url)":\s*"http://([^/"]+)(/[^"]+)"')
 
 

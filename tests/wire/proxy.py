@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
-import socket
-import struct
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from tests.wire import messages
+from tests.wire.ends import CutError, Side, closed, end, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,21 +43,6 @@ class Strike:
         """Whether this message is to be struck."""
         is_there = self.where == WHOLE or message.span(self.where) is not None
         return self.hits < self.times and call == self.call and is_there
-
-
-class _CutError(Exception):
-    """Both connections end here. `is_rst`: with a reset."""
-
-    def __init__(self, *, is_rst: bool) -> None:
-        self.is_rst = is_rst
-
-
-@dataclass(slots=True)
-class _Side:
-    """One end of a connection through the proxy."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
 
 
 @dataclass(slots=True)
@@ -111,17 +94,17 @@ class Proxy:
         return [await self._deliver(copy) for copy in copies]
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._serve(_Side(reader, writer)))
+        task = asyncio.create_task(self._serve(Side(reader, writer)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _serve(self, client: _Side) -> None:
+    async def _serve(self, client: Side) -> None:
         is_rst, server = False, None
         try:
-            server = _Side(*await asyncio.open_connection(*self.upstream))
+            server = Side(*await asyncio.open_connection(*self.upstream))
             while (request := await self._receive(client, server)) is not None:
                 await self._exchange(request, client, server)
-        except _CutError as cut:
+        except CutError as cut:
             is_rst = cut.is_rst
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
@@ -129,14 +112,14 @@ class Proxy:
             sides = [side for side in (server, client) if side is not None]
             try:
                 for side in sides:
-                    await _end(side, is_rst=is_rst)
+                    await end(side, is_rst=is_rst)
             finally:
                 for side in sides:
                     side.writer.close()
 
-    async def _receive(self, client: _Side, server: _Side) -> Message | None:
+    async def _receive(self, client: Side, server: Side) -> Message | None:
         """Read what must be known of a request before any of it is passed on; None where there is no more."""
-        ended = asyncio.create_task(_closed(server))
+        ended = asyncio.create_task(closed(server))
         known = bytearray()
         try:
             while not _is_known(known):
@@ -161,7 +144,7 @@ class Proxy:
         self._note(message.call, message)
         return message
 
-    async def _exchange(self, request: Message, client: _Side, server: _Side) -> None:
+    async def _exchange(self, request: Message, client: Side, server: Side) -> None:
         strike = self._chosen(request, request.call)
         copy = bytearray() if strike and strike.where == WHOLE else None
         sending = asyncio.create_task(self._pour(_rest(request, client, copy), request, strike, server.writer))
@@ -180,9 +163,9 @@ class Proxy:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
 
-    async def _answered(self, request: Message, client: _Side, server: _Side, sending: asyncio.Task[None]) -> bytes:
+    async def _answered(self, request: Message, client: Side, server: Side, sending: asyncio.Task[None]) -> bytes:
         """Wait for the whole answer. Ends with the client's patience, or with the connection."""
-        reading = asyncio.create_task(_read_answer(server.reader, is_head=request.call == "head"))
+        reading = asyncio.create_task(read_answer(server.reader, is_head=request.call == "head"))
         waiting = [reading, sending]
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -192,7 +175,7 @@ class Proxy:
                 try:
                     await asyncio.wait([reading, gone], return_when=asyncio.FIRST_COMPLETED)
                     if not reading.done():
-                        raise _CutError(is_rst=False)
+                        raise CutError(is_rst=False)
                 finally:
                     gone.cancel()
             return reading.result()
@@ -200,19 +183,19 @@ class Proxy:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
-    async def _repeat(self, copy: bytes, strike: Strike, client: _Side) -> None:
+    async def _repeat(self, copy: bytes, strike: Strike, client: Side) -> None:
         if strike.fault == LATER:
             self.late.append(copy)
         elif strike.fault == TWICE:
             await self._deliver(copy)
 
     async def _deliver(self, copy: bytes) -> bytes:
-        server = _Side(*await asyncio.open_connection(*self.upstream))
+        server = Side(*await asyncio.open_connection(*self.upstream))
         try:
             server.writer.write(copy)
-            return await _read_answer(server.reader, is_head=copy.startswith(b"HEAD"))
+            return await read_answer(server.reader, is_head=copy.startswith(b"HEAD"))
         finally:
-            await _end(server, is_rst=False)
+            await end(server, is_rst=False)
 
     def _chosen(self, message: Message, call: str) -> Strike | None:
         if self.strike is None or not self.strike.fits(message, call):
@@ -247,12 +230,12 @@ class Proxy:
         match strike.fault:
             case "fin" | "rst":
                 await asyncio.sleep(0)
-                raise _CutError(is_rst=strike.fault == RST)
+                raise CutError(is_rst=strike.fault == RST)
             case "delay":
                 await asyncio.sleep(DELAY_SECONDS)
             case "stall":
                 await self._over.wait()
-                raise _CutError(is_rst=True)
+                raise CutError(is_rst=True)
             case "flip":
                 return bytes([rest[0] ^ 1]) + rest[1:]
             case "drop":
@@ -271,7 +254,7 @@ def _is_known(known: bytearray) -> bool:
     return len(known) >= head + messages.content_length(bytes(known[:head]))
 
 
-async def _rest(request: Message, client: _Side, copy: bytearray | None) -> AsyncIterator[bytes]:
+async def _rest(request: Message, client: Side, copy: bytearray | None) -> AsyncIterator[bytes]:
     """Give the whole request: what is known of it, and what comes."""
     piece, left = request.known, request.size
     while True:
@@ -282,42 +265,8 @@ async def _rest(request: Message, client: _Side, copy: bytearray | None) -> Asyn
         if left <= 0:
             return
         if not (piece := await client.reader.read(min(left, 262144))):
-            raise _CutError(is_rst=False)
+            raise CutError(is_rst=False)
 
 
 async def _pieces(whole: bytes) -> AsyncIterator[bytes]:
     yield whole
-
-
-async def _read_answer(reader: asyncio.StreamReader, *, is_head: bool) -> bytes:
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        raise _CutError(is_rst=False) from None
-    has_body = not is_head and not re.match(rb"HTTP/1\.1 (?:204|304)", head)
-    return head + (await reader.readexactly(messages.content_length(head)) if has_body else b"")
-
-
-async def _closed(side: _Side) -> None:
-    """Wait until the other end has closed, or says something that nobody asked for."""
-    with contextlib.suppress(ConnectionError):
-        await side.reader.read(1)
-
-
-async def _end(side: _Side, *, is_rst: bool) -> None:
-    """End a connection: with a reset, or so that all that was sent arrives, and then the end of it."""
-    transport = side.writer.transport
-    if is_rst:
-        linger = struct.pack("ii", 1, 0)
-        with contextlib.suppress(OSError):
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        transport.abort()
-    else:
-        with contextlib.suppress(OSError, RuntimeError, TimeoutError):
-            side.writer.write_eof()
-            async with asyncio.timeout(0.5):  # a close with bytes unread would be a reset
-                while await side.reader.read(262144):
-                    pass
-    side.writer.close()
-    with contextlib.suppress(OSError):
-        await side.writer.wait_closed()

@@ -80,6 +80,12 @@ CLASSES: dict[str, list[str]] = {
         BEHIND,
         *_answer(*_TOLD, *_fields("access_token", "expires_in")),
     ],
+    "token": [
+        *_TOKEN_LINE,
+        *_headers(*_COMMON),
+        BEHIND,
+        *_answer(*_TOLD, *_fields("access_token", "expires_in")),
+    ],
     "uploadfile": [
         *_TOKEN_LINE,
         *_ASKED,

@@ -15,7 +15,7 @@ import sqlite3
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import aiohttp
 
@@ -56,12 +56,15 @@ LARGE = 3 * 1024 * 1024
 
 @dataclass
 class WireWorld(World):
-    """A world with a secret of its own."""
+    """A world with a secret of its own, and a choice of the call that turns it into a token."""
+
+    token_call: Literal["stable_token", "token"] = "stable_token"
 
     def config(self, *mirrors: MirrorConfig, **service: Any) -> Config:
         """Describe it with credentials that the emulator checks."""
         config = super().config(*mirrors, **service)
-        return dataclasses.replace(config, credentials=CredentialsConfig(appid=APPID, secret=SECRET))
+        credentials = CredentialsConfig(appid=APPID, secret=SECRET, token_call=self.token_call)
+        return dataclasses.replace(config, credentials=credentials)
 
 
 @dataclass
@@ -78,7 +81,8 @@ class Line:
     def change(self, call: str) -> None:
         """Give the next pass something to upload, to overwrite and to delete; `call` says what else it needs."""
         world, self.turn = self.world, self.turn + 1
-        world.write("changed.txt", f"turn {self.turn}")
+        world.token_call = "token" if call == "token" else "stable_token"
+        world.write("changed.txt", f"turn {self.turn} of this file")
         world.write(f"gone-{self.turn}.txt", f"this goes after turn {self.turn}")
         (world.root / f"gone-{self.turn - 1}.txt").unlink(missing_ok=True)
         if call == "upload large":

@@ -16,7 +16,7 @@ async def test_the_table_is_what_passes(tmp_path: Path) -> None:
     """Every class that is found in what passes is in the table, and every class of the table passes."""
     async with laid(tmp_path / "line") as line:
         line.proxy.seen.clear()
-        for call in ("upload large", "upload empty"):
+        for call in ("upload large", "upload empty", "token"):
             line.change(call)
             await line.sync()
         await line.verify()

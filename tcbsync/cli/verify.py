@@ -138,7 +138,9 @@ async def _compare_one(cloud: Cloud, file: Proved, download: Download, findings:
         findings.wrong.append((file.path, "the download host does not have it"))
     elif head.size is not None and head.size != file.size:
         findings.wrong.append((file.path, f"the cloud has {head.size} bytes, the file has {file.size}"))
-    elif head.md5 is not None and head.md5 != file.digest.hex():
+    elif head.md5 is None:  # a size alone, or nothing at all, proves nothing
+        findings.unsure.append((file.path, "the download host gives no MD5 of it"))
+    elif head.md5 != file.digest.hex():
         findings.wrong.append((file.path, "the cloud has other bytes"))
     else:
         findings.good += 1

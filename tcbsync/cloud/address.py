@@ -8,7 +8,7 @@ one way or the other, answers it. The refusal: no network, and no guess from the
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 _LEGAL = "!$&'()*+,;=:@/?[]"
 """Besides letters, digits and `-._~`: what may stand in a path or a query as it is (RFC 3986)."""
@@ -41,6 +41,18 @@ def escaped(url: str, name: str) -> str:
 def name_of(file_id: str) -> str:
     """Return the path in a file id. API docs: `cloud://<env>.<bucket>/<path>`, the path unescaped."""
     return file_id.removeprefix("cloud://").partition("/")[2]
+
+
+def place_of(file_id: str) -> str:
+    """Return the place in a file id: `<env>.<bucket>`."""
+    return file_id.removeprefix("cloud://").partition("/")[0]
+
+
+def is_id_of(file_id: str, env: str, key: str) -> bool:
+    """Whether a file id is that of `key` in `env`, whatever the bucket; its path may come percent-encoded too."""
+    name, place = name_of(file_id), place_of(file_id)
+    is_whole = file_id == f"cloud://{place}/{name}" and place.startswith(f"{env}.") and place != f"{env}."
+    return is_whole and key in (name, unquote(name))
 
 
 def host_of(url: str) -> str:

@@ -7,9 +7,10 @@ engine knows what it sent).
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
-from tcbsync.cloud.address import escaped, host_of, name_of
+from tcbsync.cloud.address import escaped, host_of, is_id_of, name_of, place_of
 from tcbsync.cloud.answers import (
     integer,
     item_status,
@@ -29,6 +30,8 @@ from tcbsync.core.errors import NoAnswer, TokenRejected
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+log = logging.getLogger(__name__)
+
 _LEFT_OUT = "the service left this file out of its answer"
 
 
@@ -38,6 +41,7 @@ class HttpCloud:
     def __init__(self, wire: Wire, tokens: Tokens) -> None:
         self._wire = wire
         self._tokens = tokens
+        self._places: dict[str, str] = {}
 
     async def sign_in(self) -> None:
         """Ask for an access token, unless there is a fresh one, and for nothing else."""
@@ -47,10 +51,14 @@ class HttpCloud:
         """POST uploadfile."""
         asked = f"uploadfile {one_line(key)}"
         answer = await self._call(asked, "/tcb/uploadfile", {"env": env, "path": key})
+        file_id, url = text_of(asked, answer, "file_id"), text_of(asked, answer, "url")
+        # Under the id of another file this one could never be deleted again, and the other one would be.
+        if not is_id_of(file_id, env, key) or not self._is_in_its_place(env, file_id, url):
+            raise NoAnswer(f"{asked}: the answer is for another file", hint="is a proxy in the way?")
         return Link(
             key=key,
-            file_id=text_of(asked, answer, "file_id"),
-            url=escaped(text_of(asked, answer, "url"), key),
+            file_id=file_id,
+            url=escaped(url, key),
             authorization=text_of(asked, answer, "authorization"),
             security_token=text_of(asked, answer, "token"),
             cos_file_id=text_of(asked, answer, "cos_file_id"),
@@ -96,12 +104,25 @@ class HttpCloud:
         question = {"env": env, "fileid_list": list(file_ids)}
         answer = await self._call(asked, "/tcb/batchdeletefile", question)
         items = items_of(asked, answer, "delete_list")
+        if strange := items.keys() - set(file_ids):
+            what = "1 file that was" if len(strange) == 1 else f"{len(strange)} files that were"
+            log.warning("%s: the answer names %s not asked for; `tcbsync verify` says what is lost", asked, what)
         return [_deletion(file_id, items.get(file_id)) for file_id in file_ids]
 
     async def close(self) -> None:
         """Close every connection."""
         await self._tokens.close()
         await self._wire.close()
+
+    def _is_in_its_place(self, env: str, file_id: str, url: str) -> bool:
+        """Whether the bucket that an id names is believed: its address names it too, or it was said before.
+
+        API docs: both do, in the example. Where an address does not, saying it twice is what proves it.
+        """
+        place = place_of(file_id)
+        before, self._places[env] = self._places.get(env), place
+        bucket = place.removeprefix(f"{env}.")
+        return place == before or f"/{bucket}/" in url or f"/{bucket}." in url
 
     async def _call(self, asked: str, path: str, question: Mapping[str, object]) -> dict[str, Any]:
         token = await self._tokens.current()
@@ -137,6 +158,8 @@ def _download(file_id: str, item: dict[str, Any] | None) -> Download:
 def _deletion(file_id: str, item: dict[str, Any] | None) -> Deletion:
     if item is None:
         return Deletion(file_id, is_gone=False, error=_LEFT_OUT)
+    if "status" not in item:
+        return Deletion(file_id, is_gone=False, error="the answer has no status")
     succeeded, is_absent, error = item_status(item)
     is_gone = succeeded or is_absent
     return Deletion(file_id, is_gone, "" if is_gone else error)

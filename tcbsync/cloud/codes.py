@@ -149,6 +149,7 @@ MEANINGS: dict[str, Meaning] = {
     "COS 4xx": Meaning(Refused, "object storage refuses this file"),
     "COS 5xx": Meaning(Transient, "object storage is in trouble"),
     # the HTTP API, where there is no JSON
+    "API 400": Meaning(Transient, "the API, or somebody before it, could not read the request"),
     "API 401": Meaning(Misconfigured, "the API's address asks for a login", _BASE),
     "API 403": Meaning(Misconfigured, "the API's address is forbidden", _BASE),
     "API 404": Meaning(Misconfigured, "there is no such API at this address", _BASE),
@@ -169,6 +170,8 @@ MEANINGS: dict[str, Meaning] = {
 
 UNKNOWN_NEGATIVE = Meaning(Transient, "unknown system error", "please report this code")
 UNKNOWN_POSITIVE = Meaning(Refused, "unknown error", "please report this code")
+UNREAD = Meaning(Transient, "object storage, or somebody before it, could not read the request")
+"""A 400 of COS without a word: whatever is wrong with a file has a name."""
 UNEXPECTED_STATUS = Meaning(NoAnswer, "an answer that the service never gives", "is a proxy or a portal in the way?")
 
 _RID = re.compile(r"\s*,?\s*rid:\s*([0-9A-Za-z-]*)\s*$")
@@ -206,7 +209,8 @@ def error_for(asked: str, errcode: int, errmsg: str) -> CloudError:
 
 def storage_error(asked: str, status: int, code: str, message: str, request_id: str) -> CloudError:
     """Make the error for an answer of COS; `code`, `message` and `request_id` may be empty."""
-    meaning = MEANINGS.get(code) or meaning_of_status("COS", status)
+    is_unread = status == 400 and not code
+    meaning = MEANINGS.get(code) or (UNREAD if is_unread else meaning_of_status("COS", status))
     return _error(meaning, asked, code or f"HTTP {status}", message, request_id)
 
 

@@ -1,9 +1,10 @@
 """Patience, in one place: the only module that knows tenacity.
 
 The rules: only what may pass by itself is tried again (`Transient`), with exponential back-off and full jitter,
-never earlier than the service wishes; a rejected link is replaced once, at once; the attempts are bounded, and
-then the last error goes to the caller, who lets the row wait in the manifest. Rate limits, wrong configurations
-and local errors pass at once. The refusal: it opens nothing and knows no call.
+never earlier than the service wishes; a rejected link is replaced once, at once; a refusal is believed when it comes
+a second time, for the first may be of a request that was damaged on the way, and it is for good; the attempts are
+bounded, and then the last error goes to the caller, who lets the row wait in the manifest. Rate limits, wrong
+configurations and local errors pass at once. The refusal: it opens nothing and knows no call.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import tenacity
 
-from tcbsync.core.errors import CloudError, LinkRejected, Transient
+from tcbsync.core.errors import CloudError, LinkRejected, Refused, Transient
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -63,11 +64,11 @@ class Retry:
 
     def _seconds(self, state: tenacity.RetryCallState) -> float:
         error = _error_of(state)
-        if not isinstance(error, Transient):
+        if isinstance(error, LinkRejected):
             return 0.0
         longest = min(self.cap_seconds, self.base_seconds * 2.0 ** min(state.attempt_number - 1, 60))
-        wish = min(error.retry_after or 0.0, self.longest_wish_seconds)
-        return max(self.uniform(0.0, longest), wish)
+        wish = error.retry_after if isinstance(error, Transient) else None
+        return max(self.uniform(0.0, longest), min(wish or 0.0, self.longest_wish_seconds))
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = _error_of(state)
@@ -79,12 +80,12 @@ class _Worth:
     """Whether one call's last error is worth another attempt; names what is, never what is not."""
 
     def __init__(self) -> None:
-        self._had_new_link = False
+        self._once: set[type[CloudError]] = {LinkRejected, Refused}
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
         error = _error_of(state)
-        if isinstance(error, LinkRejected) and not self._had_new_link:
-            self._had_new_link = True
+        if type(error) in self._once:
+            self._once.discard(type(error))
             return True
         return isinstance(error, Transient)
 

@@ -8,6 +8,7 @@ The rules:
 - A peer that stops reading is given up after `timeout["write"]` seconds, the whole request after
   `extensions["deadline"]` seconds. The wait for a free connection counts towards neither.
 - A success counts only once the whole body is out; an early refusal is handed over as the answer it is.
+- A connection on which something came while it was at rest is not used again: that was no answer of ours.
 - No text of an error holds a URL or a header.
 
 The refusal: no redirects, no cookies, no proxy from the environment, no unverified TLS, no streamed answers.
@@ -19,7 +20,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
@@ -27,6 +28,7 @@ from yarl import URL
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
+    from aiohttp.connector import Connection
 
 PIECE = 64 * 1024
 """The body goes out in pieces of at most so many bytes, so that a slow peer is told from a dead one."""
@@ -45,7 +47,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._places = asyncio.Semaphore(max_connections)
         self._proxy = proxy
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=max_connections, limit_per_host=0, ssl=trust),
+            connector=_Connections(limit=max_connections, limit_per_host=0, ssl=trust),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
@@ -91,6 +93,18 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+class _Connections(aiohttp.TCPConnector):
+    """aiohttp's pool, but for one thing: it would take an answer that nobody asked for as that to the next request."""
+
+    async def connect(self, *arguments: Any, **named: Any) -> Connection:
+        """Give a connection that is quiet."""
+        while True:
+            connection = await super().connect(*arguments, **named)
+            if connection.protocol is None or not connection.protocol.should_close:
+                return connection
+            connection.close()
 
 
 def trusting(ca_file: str | None = None) -> ssl.SSLContext:

@@ -51,6 +51,8 @@ class Uploads:
         self._target = parts.target
         self._manifest = parts.manifest
         self._pace = parts.pace
+        self._lacks_md5 = False
+        """The last ETag was no MD5: it may have been damaged on the way, or the service has ceased to give any."""
 
     async def upload(self, job: Job) -> None:
         """Make the cloud hold the file that is at `job.local` now. The manifest says how it went; nothing is raised."""
@@ -165,7 +167,10 @@ class Uploads:
             receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks(), self._target.form))
         proof = sent()
         assert proof.digest is not None, "a file that was read has a digest"
+        lacked_md5, self._lacks_md5 = self._lacks_md5, receipt.md5 is None
         if receipt.md5 is None:
+            if not lacked_md5:
+                raise NoAnswer(f"the cloud gave no MD5 as ETag of {found.path}", code="ETag")
             log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", found.path)
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.cli import exits
+from tcbsync.emulator.server import Fault
 from tests.cli.stage import ENV, PREFIX, SECRET, SECRET_VARIABLE, eventually
 from tests.cli.test_ask import STATUS_FIELDS
 
@@ -265,3 +266,14 @@ def test_a_wrong_secret_ends_the_start(stage: Stage, monkeypatch: pytest.MonkeyP
     assert "check credentials.appid and the secret" in wrong.err
     assert SECRET[::-1] not in wrong.err
     assert "Traceback" not in missing.err + wrong.err
+
+
+def test_a_secret_that_is_refused_once_is_asked_about_again(stage: Stage) -> None:
+    """One damaged token call is no wrong configuration: nothing would ever start the daemon again."""
+    stage.write(a="a")
+    stage.cloud.install(Fault(call="token", kind="errcode", errcode=40125, count=1))
+
+    with stage.daemon() as daemon:
+        eventually(lambda: stage.objects() == {"a.txt": b"a"} or daemon.process.poll() is not None)
+
+        assert daemon.process.poll() is None

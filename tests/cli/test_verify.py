@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -100,6 +100,21 @@ def test_what_cannot_be_asked_is_not_called_wrong(stage: Stage) -> None:
 
     assert result.code == exits.INCOMPLETE
     assert result.lines[0].startswith("a.txt: HEAD ")
+    assert result.lines[1] == "site: 1 file as it should be, 1 could not be asked"
+    assert result.err == ""
+
+
+@pytest.mark.parametrize("kind", ["no_etag", "wrong_etag"])
+def test_bytes_that_nobody_vouches_for(stage: Stage, kind: Literal["no_etag", "wrong_etag"]) -> None:
+    """A right size without an MD5 is no proof: exit 3, unsure, and nothing is mended."""
+    stage.write(a="a", b="b")
+    stage.run("sync")
+    stage.cloud.install(Fault(call="download", kind=kind, etag='"no-md5"', key="*a.txt"))
+
+    result = stage.run("verify", "--repair")
+
+    assert result.code == exits.INCOMPLETE
+    assert result.lines[0] == "a.txt: the download host gives no MD5 of it"
     assert result.lines[1] == "site: 1 file as it should be, 1 could not be asked"
     assert result.err == ""
 

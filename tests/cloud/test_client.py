@@ -99,6 +99,49 @@ async def test_answers_that_prove_nothing(name: str) -> None:
             await cloud.link(ENV, "a.txt")
 
 
+def link_answer(file_id: str, url: str = "http://h/b-1/a.txt") -> bytes:
+    """Write an answer of uploadfile."""
+    return json_answer(url=url, authorization="a", token="t", file_id=file_id, cos_file_id="c")
+
+
+@pytest.mark.parametrize(
+    "file_id",
+    [
+        "f",
+        f"cloud://{ENV}.b-1/b.txt",
+        f"cloud://{ENV}.b-1/",
+        f"cloud://{ENV}.b-2/a.txt",
+        f"cloud://{ENV}.b-/a.txt",
+        f"cloud://{ENV}./a.txt",
+        "cloud://other.b-1/a.txt",
+    ],
+)
+async def test_a_link_to_something_else(file_id: str) -> None:
+    """A file id that is not of the path that was asked for is no answer: under it, nothing could be deleted again."""
+    async with scripted(answering(link_answer(file_id), link_answer(f"cloud://{ENV}.b-1/a.txt"))) as cloud:
+        with pytest.raises(NoAnswer, match="another file"):
+            await cloud.link(ENV, "a.txt")
+
+        assert (await cloud.link(ENV, "a.txt")).file_id == f"cloud://{ENV}.b-1/a.txt"
+
+
+async def test_a_bucket_that_no_address_names() -> None:
+    """Where addresses do not name the bucket, the service is believed when it says the same bucket once more."""
+    async with scripted(answering(link_answer(f"cloud://{ENV}.b-1/a.txt", "http://h/elsewhere"))) as cloud:
+        with pytest.raises(NoAnswer):
+            await cloud.link(ENV, "a.txt")
+
+        for _ in range(2):
+            assert (await cloud.link(ENV, "a.txt")).file_id == f"cloud://{ENV}.b-1/a.txt"
+
+
+async def test_a_file_id_may_be_escaped() -> None:
+    """An id whose path comes percent-encoded is kept as it came."""
+    file_id = f"cloud://{ENV}.b-1/%C3%A9%20b.txt"
+    async with scripted(answering(link_answer(file_id))) as cloud:
+        assert (await cloud.link(ENV, "é b.txt")).file_id == file_id
+
+
 @pytest.mark.parametrize("url", ["", "nonsense", "ftp://h/a", "http://", "http://h:99999/", "http://[/"])
 async def test_a_link_that_leads_nowhere(url: str) -> None:
     """A link whose address is none is no answer."""
@@ -111,7 +154,8 @@ async def test_how_a_question_is_asked() -> None:
     """JSON in raw UTF-8, the token under its configured name, escaped; the base's prefix and scheme kept."""
     seen: list[Received] = []
     token = json_answer(access_token="a/b+c=", expires_in=7200)
-    link = json_answer(url="http://h/", authorization="a", token="t", file_id="f", cos_file_id="c")
+    file_id = f"cloud://{ENV}.b/图片/é.png"
+    link = json_answer(url="http://h/b/", authorization="a", token="t", file_id=file_id, cos_file_id="c")
 
     async with scripted(
         answering(token, link, seen=seen),
@@ -217,3 +261,24 @@ async def test_a_head_without_headers() -> None:
 
     assert head is not None
     assert (head.size, head.md5) == (None, None)
+
+
+@pytest.mark.parametrize("item", [{"fileid": "f"}, {"fileid": "f", "status": None}, {"fileid": "f", "state": 0}])
+async def test_a_deletion_without_a_status(item: dict[str, Any]) -> None:
+    """An item that does not say how it went proves nothing: its row must stay."""
+    async with scripted(answering(json_answer(delete_list=[item]))) as cloud:
+        [deletion] = await cloud.delete(ENV, ["f"])
+
+    assert not deletion.is_gone
+    assert deletion.error
+
+
+async def test_a_deletion_that_nobody_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    """Where the service says that it deleted another file, a person is told: no row knows of that."""
+    items = [{"fileid": name, "status": 0} for name in ("f", "g")]
+    async with scripted(answering(json_answer(delete_list=items))) as cloud:
+        [deletion] = await cloud.delete(ENV, ["f"])
+
+    assert deletion.is_gone
+    assert "names 1 file that was not asked for" in caplog.text
+    assert "tcbsync verify" in caplog.text

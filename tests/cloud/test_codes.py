@@ -117,6 +117,8 @@ COS = [
     (451, "", Refused),
     (402, "", Misconfigured),
     (404, "NoSuchBucket", Misconfigured),
+    (400, "", Transient),
+    (400, "SomeCodeOfTheirs", Refused),
     (302, "", NoAnswer),
     (206, "", NoAnswer),
 ]
@@ -140,6 +142,7 @@ def test_storage_errors(status: int, code: str, kind: type[CloudError]) -> None:
         ("API", 502, Transient),
         ("API", 429, Busy),
         ("API", 408, Transient),
+        ("API", 400, Transient),
         ("API", 404, Misconfigured),
         ("API", 403, Misconfigured),
         ("API", 301, Misconfigured),

@@ -130,10 +130,23 @@ async def test_a_rejected_link_is_replaced_once_at_once() -> None:
     assert sleeps[0] == 0
 
 
+async def test_a_refusal_is_believed_when_it_is_repeated() -> None:
+    """A refusal may be of what was damaged on the way: it is asked about once more, after a wait, and no more."""
+    sleeps = Sleeps()
+    passing, lasting = Attempts(Refused("damaged")), Attempts(Refused("no"), NoAnswer("trouble"), Refused("still no"))
+
+    result = await patient(sleeps)(passing)
+    with pytest.raises(Refused, match="still no"):
+        await patient(Sleeps())(lasting)
+
+    assert (result, passing.count, sleeps) == ("done", 2, [0.5])
+    assert lasting.count == 3
+
+
 @pytest.mark.parametrize(
     "error",
     [
-        *(kind("no") for kind in (RateLimited, Misconfigured, Refused, StorageFull, TokenRejected, FileChanged)),
+        *(kind("no") for kind in (RateLimited, Misconfigured, StorageFull, TokenRejected, FileChanged)),
         ValueError("a mistake"),
         asyncio.CancelledError(),
     ],

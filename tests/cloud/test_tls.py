@@ -17,7 +17,8 @@ from tests.cloud.scripted import answering, json_answer, serving
 if TYPE_CHECKING:
     from pathlib import Path
 
-LINK = json_answer(url="http://h/", authorization="a", token="t", file_id="f", cos_file_id="c")
+FILE_ID = "cloud://env.b/a.txt"
+LINK = json_answer(url="http://h/b/", authorization="a", token="t", file_id=FILE_ID, cos_file_id="c")
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ async def test_a_configured_authority_is_trusted(certificate: Path) -> None:
         link = await cloud.link("env", "a.txt")
         await cloud.close()
 
-    assert link.file_id == "f"
+    assert link.file_id == FILE_ID
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])

@@ -91,6 +91,30 @@ async def test_the_keep_alive_race() -> None:
     assert response.status_code == 200
 
 
+@pytest.mark.parametrize("stray", [answer(200, b"stale"), b"garbage", b"HTTP/1.1 200 OK\r\n"])
+async def test_bytes_that_nobody_asked_for(stray: bytes) -> None:
+    """What arrives on a connection at rest is never taken for the answer to the next request."""
+    count = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal count
+        while True:
+            await receive(reader)
+            count += 1
+            writer.write(answer(200, f"answer {count}".encode()))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+            writer.write(stray)
+
+    async with serving(serve) as url, calling() as client:
+        contents = []
+        for _ in range(3):
+            contents.append((await client.send(get(url))).content)
+            await asyncio.sleep(0.05)
+
+    assert contents == [b"answer 1", b"answer 2", b"answer 3"]
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -111,6 +111,20 @@ async def test_an_answer_without_a_digest_is_taken_with_a_warning(
     assert "no MD5" in caplog.text
 
 
+async def test_one_answer_without_a_digest_is_not_believed(
+    world: World, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An ETag that is no MD5 may be one that was damaged on the way: the file is sent again, and then compared."""
+    emulator.install(Fault(call="cos", kind="wrong_etag", etag='"d41d8cd98f00b204e980"', count=1))
+    world.write("a")
+
+    await world.sync()
+
+    assert world.is_equal()
+    assert world.calls()["cos"] == 2
+    assert "no MD5" not in caplog.text
+
+
 async def test_a_file_that_grows_while_it_is_sent_is_not_proved_as_torn(world: World, emulator: Emulator) -> None:
     """The bytes of two states never become a proved object; when it stands still it goes up whole."""
     file = world.write("a", b"1" * LARGE)

@@ -153,8 +153,13 @@ class Deletes:
         if not ready:
             return True
         paths = {file_id: path for path, file_id in ready.items()}
-        with self._pace.passage(self._target.env, uploads=False):
-            deletions = await self._parts.cloud.delete(self._target.env, list(paths))
+
+        async def attempt() -> list[Deletion]:
+            with self._pace.passage(self._target.env, uploads=False):
+                return await self._parts.cloud.delete(self._target.env, list(paths))
+
+        # Each attempt passes the gates anew: what is tried again amid a pause would not be one.
+        deletions = await self._parts.retry(attempt)
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone)
         self._parts.tally.deletes += len(gone)

@@ -1,9 +1,10 @@
 """Patience, in one place: the only module that knows tenacity.
 
 The rules: only what may pass by itself is tried again (`Transient`), with exponential back-off and full jitter,
-never earlier than the service wishes; a rejected link is replaced once, at once; the attempts are bounded, and
-then the last error goes to the caller, who lets the row wait in the manifest. Rate limits, wrong configurations
-and local errors pass at once. The refusal: it opens nothing and knows no call.
+never earlier than the service wishes; a wish for a long wait is nothing to sit through here; a rejected link is
+replaced once, at once; the attempts are bounded, and then the last error goes to the caller, who lets the row wait
+in the manifest. Rate limits, wrong configurations and local errors pass at once. The refusal: it opens nothing and
+knows no call.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST_WISH_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -35,8 +38,8 @@ class Retry:
     attempts: int = 5
     base_seconds: float = 0.5
     cap_seconds: float = 30.0
-    longest_wish_seconds: float = 300.0
-    """A Retry-After is honoured up to this."""
+    longest_wish_seconds: float = LONGEST_WISH_SECONDS
+    """A Retry-After up to this is waited for. A longer one ends the attempts: the caller has no time to sleep."""
     on_retry: Callable[[CloudError, float], None] | None = None
     """Told of each attempt that failed and is repeated, with the seconds until then. Must not raise."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -49,7 +52,7 @@ class Retry:
             sleep=self.sleep,
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=self._seconds,
-            retry=_Worth(),
+            retry=_Worth(self.longest_wish_seconds),
             before_sleep=self._tell,
             reraise=True,
         )
@@ -66,8 +69,7 @@ class Retry:
         if not isinstance(error, Transient):
             return 0.0
         longest = min(self.cap_seconds, self.base_seconds * 2.0 ** min(state.attempt_number - 1, 60))
-        wish = min(error.retry_after or 0.0, self.longest_wish_seconds)
-        return max(self.uniform(0.0, longest), wish)
+        return max(self.uniform(0.0, longest), error.retry_after or 0.0)
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = _error_of(state)
@@ -78,7 +80,8 @@ class Retry:
 class _Worth:
     """Whether one call's last error is worth another attempt; names what is, never what is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wish_seconds: float) -> None:
+        self._longest_wish_seconds = longest_wish_seconds
         self._had_new_link = False
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
@@ -86,7 +89,7 @@ class _Worth:
         if isinstance(error, LinkRejected) and not self._had_new_link:
             self._had_new_link = True
             return True
-        return isinstance(error, Transient)
+        return isinstance(error, Transient) and (error.retry_after or 0.0) <= self._longest_wish_seconds
 
 
 def _error_of(state: tenacity.RetryCallState) -> BaseException | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tcbsync.cloud.answers import integer, text_of
-from tcbsync.cloud.tokens import Token
+from tcbsync.cloud.tokens import ADVICE, Token
 from tcbsync.core.errors import CloudError, Misconfigured, NoAnswer, RateLimited, TokenRejected, Transient
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class SecretSource:
         """Count one renewal, if it may be. API docs: at most 20 forced renewals a day, 30 seconds apart."""
         now = self.clock()
         if self._forced and now - self._forced[-1] < 30:
-            raise TokenRejected("the access token was renewed a moment ago, and is rejected again")
+            raise TokenRejected("the access token was renewed a moment ago, and is rejected again", hint=ADVICE)
         if len(self._forced) == self._forced.maxlen and now - self._forced[0] < DAY:
-            error = RateLimited("the access token is rejected, and today's 20 renewals are used up")
+            error = RateLimited("the access token is rejected, and today's 20 renewals are used up", hint=ADVICE)
             error.pause_seconds = min(1800.0, DAY - (now - self._forced[0]))
             raise error
         self._forced.append(now)

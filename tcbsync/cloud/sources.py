@@ -11,7 +11,7 @@ import json
 import math
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -62,9 +62,9 @@ class SecretSource:
         except TokenRejected as error:  # API docs: 40001 from the token call itself
             rejection = error
         else:
-            return _token_from("token", answer)
+            return replace(_token_from("token", answer), is_forced=is_forced)
         hint = "check that the secret belongs to this appid and is the latest"
-        wrong = f"the secret of {self.appid} is not accepted"
+        wrong = f"the secret of {self.appid} is not accepted [{rejection.code}]"
         raise Misconfigured(wrong, code=rejection.code, request_id=rejection.request_id, hint=hint)
 
     def _permit(self) -> None:

@@ -42,6 +42,8 @@ class Token:
 
     value: str = field(repr=False)
     expires_in: float
+    is_forced: bool = False
+    """We ourselves ended the one before it, which the service would have given again."""
 
 
 class TokenSource(Protocol):
@@ -68,6 +70,7 @@ class Tokens:
         self._expires_at = 0.0
         self._fetched_at = float("-inf")
         self._ended_early = 0
+        self._lost: str | None = None
         self._flight: asyncio.Task[Token] | None = None
 
     @property
@@ -110,14 +113,10 @@ class Tokens:
         return self._contested() if self.notice else error
 
     def _end(self, rejected: str) -> None:
-        """Forget a token that was rejected, and count it if its time was not over."""
-        if self._token is None or self._token.value != rejected:
-            return
-        self._token = None
-        if self._clock() < self._renew_at:
-            self._ended_early += 1
-            if self._ended_early == CONTESTED:
-                log.warning("%s", self.notice)
+        """Forget a token that was rejected, and remember it if its time was not over."""
+        if self._token is not None and self._token.value == rejected:
+            self._token = None
+            self._lost = rejected if self._clock() < self._renew_at else None
 
     def _contested(self) -> TokenRejected:
         words = f"the access token was rejected before its time {self._ended_early} times in a row"
@@ -144,6 +143,11 @@ class Tokens:
         token = flight.result()
         if self._token is not None:  # the one before it was good to its end
             self._ended_early = 0
+        elif self._lost not in (None, token.value) and not token.is_forced:  # somebody has renewed it, and not we
+            self._ended_early += 1
+            if self._ended_early == CONTESTED:
+                log.warning("%s", self.notice)
+        self._lost = None
         self._token = token
         self._fetched_at = self._clock()
         self._expires_at = self._fetched_at + token.expires_in

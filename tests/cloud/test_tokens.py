@@ -31,6 +31,7 @@ class Source:
         self.errors: list[CloudError] = []
         self.stays_the_same = 0
         self.count = 0
+        self.is_forced = False
 
     async def fetch(self, _wire: object, rejected: str | None, /) -> Token:
         self.asked.append(rejected)
@@ -41,7 +42,7 @@ class Source:
             self.stays_the_same -= 1
         else:
             self.count += 1
-        return Token(f"token-{self.count}", self.expires_in)
+        return Token(f"token-{self.count}", self.expires_in, self.is_forced)
 
 
 async def test_one_call_for_64_who_wait() -> None:
@@ -255,6 +256,19 @@ async def test_a_token_that_lives_to_its_end_takes_the_notice_back() -> None:
 
     clock.now += 7000
     await tokens.current()
+
+    assert tokens.notice == ""
+
+
+async def test_a_token_that_the_service_itself_disowns_is_nobodys_doing() -> None:
+    """Where the service rejects the very token that it gives, and we have to force another, nobody else is blamed."""
+    clock, source = Clock(), Source()
+    tokens = Tokens(source, WIRE, clock)
+
+    for _ in range(CONTESTED + 1):
+        clock.now += 60
+        source.is_forced = True
+        await tokens.instead_of(await tokens.current())
 
     assert tokens.notice == ""
 

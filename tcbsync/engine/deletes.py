@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches, release_at
-from tcbsync.core.errors import CloudError, Refused, StateError
+from tcbsync.core.errors import CloudError, Refused, StateError, defect
 from tcbsync.core.model import State
 from tcbsync.core.safety import hold_reason
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
@@ -125,7 +125,7 @@ class Deletes:
             raise
         except Exception as error:
             log.exception("a batch of %d deletes: a defect of this program", len(jobs))
-            await self._fail(jobs, "internal", repr(error), is_final=False)
+            await self._fail(jobs, "internal", str(defect(error)), is_final=False)
         return False
 
     async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:

@@ -10,6 +10,8 @@ from tcbsync.emulator.faults import Fault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tcbsync.emulator.faults import Kind
+
 WORDS = "in the service's words"
 HALF_AN_HOUR = 1800.0
 
@@ -77,13 +79,14 @@ def _lasting() -> Iterator[tuple[str, Trouble]]:
     yield "API with half an answer", Trouble(Fault(call="uploadfile", kind="cut_json"), "offline", "", 2.0)
     yield "COS 402", Trouble(status(402), "blocked", "HTTP 402", 30.0)
     yield "COS NoSuchBucket", Trouble(status(404, code="NoSuchBucket"), "blocked", "NoSuchBucket", 30.0)
-    for number, code in (
+    for number, word in (
         *((503, "SlowDown"), (503, "ServiceUnavailable"), (500, "InternalError"), (409, "PathConflict")),
         *((400, "RequestTimeout"), (400, "IncompleteBody"), (400, "BadDigest")),
     ):
-        yield f"COS {code}", Trouble(status(number, code=code), "offline", code, 2.0)
-    for kind in ("cut_before", "cut_after", "stored_reply_lost", "no_etag"):
-        yield f"COS {kind}", Trouble(Fault(call="cos", kind=kind), "offline", "", 2.0)  # type: ignore[arg-type]
+        yield f"COS {word}", Trouble(status(number, code=word), "offline", word, 2.0)
+    kinds: tuple[Kind, ...] = ("cut_before", "cut_after", "stored_reply_lost", "no_etag")
+    for kind in kinds:
+        yield f"COS {kind}", Trouble(Fault(call="cos", kind=kind), "offline", "", 2.0)
     wish = status(503, "uploadfile", body="html", headers={"Retry-After": "120"})
     yield "API Retry-After", Trouble(wish, "paused", "HTTP 503", 120.0)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import web
 
-from tcbsync.core.errors import StateError, TcbsyncError
+from tcbsync.core.errors import StateError, TcbsyncError, defect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -84,7 +84,7 @@ async def _answer(handlers: Mapping[str, Handler], request: web.Request) -> tupl
         return 409, {"error": str(error)}
     except Exception as error:  # the daemon goes on, whatever somebody asks of it
         log.exception("%s: a defect of this program", verb)
-        return 500, {"error": f"{verb}: a defect of this program: {error!r}"}
+        return 500, {"error": f"{verb}: {defect(error)}"}
 
 
 async def ask(state_dir: Path, verb: str, **values: Any) -> Any:

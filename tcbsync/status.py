@@ -103,18 +103,24 @@ def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: s
     )
 
 
-def service_status(pace: Pace) -> dict[str, str | None]:
-    """Describe the service as this process sees it."""
+def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
+    """Describe the service as this process sees it. `notice`: what works, and should be mended all the same.
+
+    `uploads_at_once` and `deletes_at_once` are less than configured while the service asks for fewer.
+    """
     closed = [gate for gate in (pace.service, *pace.envs.values(), *pace.stores.values()) if gate.state != "ok"]
     gate = closed[0] if closed else None
     return {
         "state": gate.state if gate else "ok",
         "paused_until": iso(gate.until) if gate else None,
         "last_error": str(gate.error) if gate else pace.last_error or None,
+        "notice": notice or None,
+        "uploads_at_once": pace.upload_slots.limit,
+        "deletes_at_once": pace.delete_slots.limit,
     }
 
 
-def as_json(mirrors: list[MirrorStatus], service: dict[str, str | None]) -> dict[str, Any]:
+def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, Any]:
     """Put the status together as the contract has it."""
     return {"mirrors": [asdict(mirror) for mirror in mirrors], "service": service}
 

@@ -40,7 +40,8 @@ def declare(
     if needs_config:
         verb.add_argument("-c", "--config", type=Path, metavar="CONFIG", help="the configuration file")
     verb.add_argument("-v", "--verbose", action="store_true", help="log every step, to standard error")
-    verb.set_defaults(run=run, logs=False)
+    # Whoever has a configuration has a state directory, which is nobody else's business, whatever the umask.
+    verb.set_defaults(run=run, logs=False, is_private=needs_config)
     return verb
 
 

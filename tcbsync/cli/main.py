@@ -65,6 +65,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    mask = os.umask(0o077) if options.is_private else None  # SQLite makes files as it likes
+    try:
+        return _run_verb(options)
+    finally:
+        if mask is not None:
+            os.umask(mask)
+
+
+def _run_verb(options: argparse.Namespace) -> int:
     set_up(logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING)
     try:
         outcome = options.run(options)

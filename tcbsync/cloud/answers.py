@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
 _NO_SUCH_FILE = -503003
+_HALF = re.compile(r"[\ud800-\udfff]")
 _MD5 = re.compile(r'(?:W/)?"?([0-9a-fA-F]{32})"?')
 
 
@@ -52,7 +53,8 @@ def read_download_error(asked: str, response: httpx.Response) -> CloudError:
 def text_of(asked: str, answer: dict[str, Any], name: str) -> str:
     """Return one field of an answer that must be a text and not be empty. Raises NoAnswer."""
     value = answer.get(name)
-    if not isinstance(value, str) or not value:
+    # Half of a surrogate pair, as JSON can spell it, is no text either: who encodes it has it in his error.
+    if not isinstance(value, str) or not value or _HALF.search(value):
         raise NoAnswer(f"{asked}: the answer has no {name}")
     return value
 

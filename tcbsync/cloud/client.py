@@ -43,6 +43,11 @@ class HttpCloud:
         self._tokens = tokens
         self._places: dict[str, str] = {}
 
+    @property
+    def notice(self) -> str:
+        """Say what works and should be mended all the same; empty where there is nothing."""
+        return self._tokens.notice
+
     async def sign_in(self) -> None:
         """Ask for an access token, unless there is a fresh one, and for nothing else."""
         await self._tokens.current()
@@ -131,7 +136,11 @@ class HttpCloud:
         except TokenRejected:
             pass
         token = await self._tokens.instead_of(token)
-        return await self._wire.ask(asked, self._wire.api_with_token(path, token), question)
+        try:
+            return await self._wire.ask(asked, self._wire.api_with_token(path, token), question)
+        except TokenRejected as error:
+            failure = self._tokens.rejected_again(token, error)
+        raise failure
 
 
 def open_cloud(settings: CloudSettings, source: TokenSource) -> HttpCloud:

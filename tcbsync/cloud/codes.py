@@ -175,7 +175,8 @@ UNREAD = Meaning(Transient, "object storage, or somebody before it, could not re
 UNEXPECTED_STATUS = Meaning(NoAnswer, "an answer that the service never gives", "is a proxy or a portal in the way?")
 
 _RID = re.compile(r"\s*,?\s*rid:\s*([0-9A-Za-z-]*)\s*$")
-_OPAQUE = re.compile(r"[A-Za-z0-9_+=%-]{32,}")
+_OPAQUE = re.compile(r"[A-Za-z0-9_+=%-]{32,}|[A-Za-z0-9_+=%/-]{64,}")
+"""What could be a token, a key, or a signature; the longer ones are base64, which may have slashes."""
 _LONGEST = 200
 
 

@@ -1,10 +1,11 @@
 """Patience, in one place: the only module that knows tenacity.
 
 The rules: only what may pass by itself is tried again (`Transient`), with exponential back-off and full jitter,
-never earlier than the service wishes; a rejected link is replaced once, at once; a refusal is believed when it comes
-a second time, for the first may be of a request that was damaged on the way, and it is for good; the attempts are
-bounded, and then the last error goes to the caller, who lets the row wait in the manifest. Rate limits, wrong
-configurations and local errors pass at once. The refusal: it opens nothing and knows no call.
+never earlier than the service wishes; a wish for a long wait is nothing to sit through here; a rejected link is
+replaced once, at once; a refusal is believed when it comes a second time, for the first may be of a request that was
+damaged on the way, and it is for good; the attempts are bounded, and then the last error goes to the caller, who lets
+the row wait in the manifest. Rate limits, wrong configurations and local errors pass at once. The refusal: it opens
+nothing and knows no call.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST_WISH_SECONDS = 30.0
+
 
 @dataclass(frozen=True)
 class Retry:
@@ -36,8 +39,8 @@ class Retry:
     attempts: int = 5
     base_seconds: float = 0.5
     cap_seconds: float = 30.0
-    longest_wish_seconds: float = 300.0
-    """A Retry-After is honoured up to this."""
+    longest_wish_seconds: float = LONGEST_WISH_SECONDS
+    """A Retry-After up to this is waited for. A longer one ends the attempts: the caller has no time to sleep."""
     on_retry: Callable[[CloudError, float], None] | None = None
     """Told of each attempt that failed and is repeated, with the seconds until then. Must not raise."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -50,7 +53,7 @@ class Retry:
             sleep=self.sleep,
             stop=tenacity.stop_after_attempt(self.attempts),
             wait=self._seconds,
-            retry=_Worth(),
+            retry=_Worth(self.longest_wish_seconds),
             before_sleep=self._tell,
             reraise=True,
         )
@@ -68,7 +71,7 @@ class Retry:
             return 0.0
         longest = min(self.cap_seconds, self.base_seconds * 2.0 ** min(state.attempt_number - 1, 60))
         wish = error.retry_after if isinstance(error, Transient) else None
-        return max(self.uniform(0.0, longest), min(wish or 0.0, self.longest_wish_seconds))
+        return max(self.uniform(0.0, longest), wish or 0.0)
 
     def _tell(self, state: tenacity.RetryCallState) -> None:
         error = _error_of(state)
@@ -79,7 +82,8 @@ class Retry:
 class _Worth:
     """Whether one call's last error is worth another attempt; names what is, never what is not."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wish_seconds: float) -> None:
+        self._longest_wish_seconds = longest_wish_seconds
         self._once: set[type[CloudError]] = {LinkRejected, Refused}
 
     def __call__(self, state: tenacity.RetryCallState) -> bool:
@@ -87,7 +91,7 @@ class _Worth:
         if type(error) in self._once:
             self._once.discard(type(error))
             return True
-        return isinstance(error, Transient)
+        return isinstance(error, Transient) and (error.retry_after or 0.0) <= self._longest_wish_seconds
 
 
 def _error_of(state: tenacity.RetryCallState) -> BaseException | None:

@@ -11,12 +11,12 @@ import json
 import math
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tcbsync.cloud.answers import integer, text_of
-from tcbsync.cloud.tokens import Token
+from tcbsync.cloud.tokens import ADVICE, Token
 from tcbsync.core.errors import CloudError, Misconfigured, NoAnswer, RateLimited, TokenRejected, Transient
 
 if TYPE_CHECKING:
@@ -62,18 +62,18 @@ class SecretSource:
         except TokenRejected as error:  # API docs: 40001 from the token call itself
             rejection = error
         else:
-            return _token_from("token", answer)
+            return replace(_token_from("token", answer), is_forced=is_forced)
         hint = "check that the secret belongs to this appid and is the latest"
-        wrong = f"the secret of {self.appid} is not accepted"
+        wrong = f"the secret of {self.appid} is not accepted [{rejection.code}]"
         raise Misconfigured(wrong, code=rejection.code, request_id=rejection.request_id, hint=hint)
 
     def _permit(self) -> None:
         """Count one renewal, if it may be. API docs: at most 20 forced renewals a day, 30 seconds apart."""
         now = self.clock()
         if self._forced and now - self._forced[-1] < 30:
-            raise TokenRejected("the access token was renewed a moment ago, and is rejected again")
+            raise TokenRejected("the access token was renewed a moment ago, and is rejected again", hint=ADVICE)
         if len(self._forced) == self._forced.maxlen and now - self._forced[0] < DAY:
-            error = RateLimited("the access token is rejected, and today's 20 renewals are used up")
+            error = RateLimited("the access token is rejected, and today's 20 renewals are used up", hint=ADVICE)
             error.pause_seconds = min(1800.0, DAY - (now - self._forced[0]))
             raise error
         self._forced.append(now)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, *, max_connections: int, trust: ssl.SSLContext, proxy: str | None = None) -> None:
         self._places = asyncio.Semaphore(max_connections)
-        self._proxy = proxy
+        self._proxy, self._proxy_headers = _proxy(proxy)
         self._session = aiohttp.ClientSession(
             connector=_Connections(limit=max_connections, limit_per_host=0, ssl=trust),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -79,6 +80,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             data=body or request.content or None,
             allow_redirects=False,
             proxy=self._proxy,
+            proxy_headers=self._proxy_headers,
             timeout=timeout,
         ) as answer:
             if answer.status < 300 and body is not None and not body.is_out:
@@ -105,6 +107,20 @@ class _Connections(aiohttp.TCPConnector):
             if connection.protocol is None or not connection.protocol.should_close:
                 return connection
             connection.close()
+
+
+def _proxy(address: str | None) -> tuple[URL | None, dict[str, str] | None]:
+    """Take the login out of a proxy's address: aiohttp's reprs, which its complaints hold, show both.
+
+    As `Authorization` of what goes to the proxy: aiohttp makes it Proxy-Authorization, of CONNECT or of the request.
+    """
+    if not address:
+        return None, None
+    url = URL(address)
+    if url.user is None:
+        return url, None
+    login = b64encode(f"{url.user}:{url.password or ''}".encode()).decode()
+    return url.with_user(None), {"Authorization": f"Basic {login}"}
 
 
 def trusting(ca_file: str | None = None) -> ssl.SSLContext:

@@ -1,4 +1,9 @@
-"""Names what works and should be mended all the same. Refuses nothing."""
+"""Names what works and should be mended all the same. Refuses nothing.
+
+ssh refuses files that others can read or change. Here they are warned of: containers, network shares and NAS boxes make
+up modes and owners that nobody there can change, and a mirror that stands still helps nobody. A group's rights are the
+operator's choice (and, where a file has an ACL such as systemd gives credentials, no rights of a group at all).
+"""
 
 from __future__ import annotations
 
@@ -16,36 +21,89 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config
 
+CLOUD_RUN = Path("/.tencentcloudbase")
+"""WeChat Cloud Run puts the token here; its mode is not the operator's, and nobody else is in that container."""
+
 
 def warnings(config: Config, path: Path) -> list[str]:
     """Give a sentence for each thing to mend in a configuration that was loaded from `path`."""
-    return [*_about_secrets(config, path), *_about_wires(config, path), *_about_prefixes(config, path)]
+    return [
+        *_about_secrets(config, path),
+        *_about_hands(config, path),
+        *_about_the_state(config.state_dir),
+        *_about_wires(config, path),
+        *_about_prefixes(config, path),
+    ]
 
 
 def _about_secrets(config: Config, path: Path) -> Iterator[str]:
-    credentials = config.credentials
-    files: dict[Path, str] = {}
-    if credentials.secret is not None:
+    if config.credentials.secret is not None:
         yield f"{path}: credentials.secret is written out; secret_file or secret_env keep it out of this file"
-        files[path] = "the secret"
-    if credentials.secret_file is not None:
-        files[Path(os.path.expandvars(credentials.secret_file))] = "the secret"
+    files = _files(config)
+    if held := _held_by(config):
+        files[path] = held
     for file, what in files.items():
-        if _is_open_to_all(file):
+        if _mode(file) & stat.S_IROTH and not file.is_relative_to(CLOUD_RUN):
             yield f"{file} holds {what}, and everybody on this machine can read it: chmod o-rwx {file}"
-    if credentials.token_file is not None:  # its mode is up to whoever renews it
-        files[Path(os.path.expandvars(credentials.token_file))] = "the access token"
-    for file, what in files.items():
         for mirror in config.mirrors:
             if is_within(file, mirror.root):
                 yield f"{file} holds {what} and lies in the root of mirror {mirror.name}: it would be published"
 
 
-def _is_open_to_all(file: Path) -> bool:
+def _files(config: Config) -> dict[Path, str]:
+    """Give the files that credentials come from, and what each of them holds."""
+    named = {config.credentials.secret_file: "the secret", config.credentials.token_file: "the access token"}
+    return {Path(os.path.expandvars(name)): what for name, what in named.items() if name is not None}
+
+
+def _held_by(config: Config) -> str:
+    """Say what the configuration itself holds that is not for everybody; empty where it is nothing."""
+    told = (
+        (config.credentials.secret is not None, "the secret"),
+        ("@" in (config.service.proxy or ""), "the proxy's password"),
+        ("?" in (config.credentials.token_url or ""), "what the token server is asked with"),
+    )
+    return next((what for is_there, what in told if is_there), "")
+
+
+def _about_hands(config: Config, path: Path) -> Iterator[str]:
+    """Warn of whoever can change what we believe: he can send our token and our files elsewhere."""
+    for file, what in {path: "the configuration", **_files(config)}.items():
+        if reason := _hand_of_another(Path(os.path.realpath(file))):
+            yield f"{file} is {what}, and {reason}"
+
+
+def _hand_of_another(file: Path) -> str:
+    if _mode(file) & stat.S_IWOTH:
+        return f"everybody on this machine can change it: chmod o-w {file}"
+    for each in (file, *file.parents):
+        found = _stat(each)
+        if found is not None and found.st_uid not in (0, os.geteuid()):
+            return f"user {found.st_uid} can change it, who owns {each}: chown root {each}"
+    for folder in file.parents:
+        if _mode(folder) & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            return f"everybody on this machine can put another in its place: chmod o-w {folder}"
+    return ""
+
+
+def _about_the_state(state_dir: Path) -> Iterator[str]:
+    """Warn of a state directory that is not ours alone. It holds no secret, and decides what is deleted."""
+    if _mode(state_dir) & (stat.S_IWGRP | stat.S_IWOTH):
+        yield f"the state directory {state_dir} can be changed by others: chmod 700 {state_dir}"
+    elif _mode(state_dir) & (stat.S_IRWXG | stat.S_IRWXO):
+        yield f"the state directory {state_dir} can be read by others: chmod 700 {state_dir}"
+
+
+def _mode(file: Path) -> int:
+    found = _stat(file)
+    return 0 if found is None else found.st_mode
+
+
+def _stat(file: Path) -> os.stat_result | None:
     try:
-        return bool(file.stat().st_mode & stat.S_IROTH)
+        return file.stat()
     except OSError:
-        return False  # who needs it will say what is wrong with it
+        return None  # who needs it will say what is wrong with it
 
 
 def _about_wires(config: Config, path: Path) -> Iterator[str]:

@@ -21,6 +21,8 @@ PLACES = (Path("config.yaml"), Path("/etc/tcbsync/config.yaml"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command", "token_url", "no_token")
 WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+SECRET = re.compile(r"[0-9a-f]{32}")
+"""WeChat's app secrets. One that is put where its name belongs would be shown as "not found"."""
 PROXY = re.compile(r"https?://([^/?#\s@]+@)?[^/?#\s@]+/?")
 
 
@@ -113,6 +115,9 @@ def _check_credentials(credentials: CredentialsConfig, mistakes: Mistakes) -> No
             mistakes.add(f"credentials.{source}", "must not be empty")
     if any(source.startswith("secret") for source in given) and not credentials.appid:
         mistakes.add("credentials.appid", "is missing; a secret needs it")
+    for source in ("secret_env", "secret_file", "token_file"):
+        if SECRET.fullmatch(getattr(credentials, source) or ""):
+            mistakes.add(f"credentials.{source}", "must be a name, and looks like the secret itself")
     if credentials.token_url and not WEB.match(credentials.token_url):
         mistakes.add("credentials.token_url", "must be a URL that begins with https:// or http://")
 

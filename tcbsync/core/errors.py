@@ -37,6 +37,11 @@ class TcbsyncError(Exception):
         return f"{message} ({self.hint})" if self.hint else message
 
 
+def defect(error: BaseException) -> TcbsyncError:
+    """Name an error that should not be, without the values that its text may show: they may be anybody's secrets."""
+    return TcbsyncError(type(error).__name__, hint="a defect of this program; its log has more")
+
+
 class ConfigError(TcbsyncError):
     """The configuration is wrong. `mistakes` holds every one that was found, not only the first."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.client import HttpCloud, open_cloud
-from tcbsync.cloud.retry import Retry, RetryingCloud
+from tcbsync.cloud.retry import Retry
 from tcbsync.cloud.wire import CloudSettings
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
@@ -103,7 +103,7 @@ async def _mirror(
             form=_form(config),
         ),
         manifest=await store.manifest(config.name, config.env, config.prefix),
-        cloud=RetryingCloud(cloud, retry),
+        cloud=cloud,
         retry=retry,
         pace=pace,
         busy=Busy(look_again),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
+    from tcbsync.engine.host import Host
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.parts import Tally
     from tcbsync.store.report import Counts
@@ -38,12 +39,14 @@ class Outcome:
     is_wrong_credentials: bool
 
 
-async def sync(config: Config, names: Collection[str], on_tick: Callable[[Assembly], None]) -> list[Outcome]:
+async def sync(
+    config: Config, names: Collection[str], on_tick: Callable[[Assembly], None], host: Host | None = None
+) -> list[Outcome]:
     """Pass once over the mirrors of these names, or all. `on_tick` is called ten times a second with what runs.
 
     Raises ConfigError, StateError.
     """
-    async with assembled(config, "sync", names, grace=False) as assembly:
+    async with assembled(config, "sync", names, grace=False, host=host) as assembly:
         ticking = asyncio.create_task(_tick(assembly, on_tick))
         try:
             async with asyncio.TaskGroup() as tasks:

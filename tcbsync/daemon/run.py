@@ -170,7 +170,8 @@ class Daemon:
         }
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
-        return status.as_json(await self._mirrors(), status.service_status(self._assembly.pace))
+        service = status.service_status(self._assembly.pace, self._assembly.cloud.notice)
+        return status.as_json(await self._mirrors(), service)
 
     def _named(self, values: Mapping[str, Any]) -> list[Mirror]:
         name = values.get("mirror", "")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches, release_at
-from tcbsync.core.errors import CloudError, Refused, StateError
+from tcbsync.core.errors import CloudError, Refused, StateError, defect
 from tcbsync.core.model import State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.store import rows
@@ -107,7 +107,7 @@ class Deletes:
             raise
         except Exception as error:
             log.exception("a batch of %d deletes: a defect of this program", len(jobs))
-            await self._fail(jobs, "internal", repr(error), is_final=False)
+            await self._fail(jobs, "internal", str(defect(error)), is_final=False)
         return False
 
     async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:
@@ -143,8 +143,13 @@ class Deletes:
         if not ready:
             return True
         paths = {file_id: path for path, file_id in ready.items()}
-        with self._pace.passage(self._target.env, uploads=False):
-            deletions = await self._parts.cloud.delete(self._target.env, list(paths))
+
+        async def attempt() -> list[Deletion]:
+            with self._pace.passage(self._target.env, uploads=False):
+                return await self._parts.cloud.delete(self._target.env, list(paths))
+
+        # Each attempt passes the gates anew: what is tried again amid a pause would not be one.
+        deletions = await self._parts.retry(attempt)
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone, self._host.now())
         self._parts.tally.deletes += len(gone)

@@ -30,12 +30,19 @@ class Gate:
     until: float = 0.0
     error: TcbsyncError | None = None
     since: float = 0.0
+    _closed_at: float = 0.0
     _pause: float = 0.0
     _probed_until: float = 0.0
 
     def wait_seconds(self, now: float) -> float:
-        """How long to wait before calling. 0 is for go, as the probe where the gate is closed."""
-        return 0.0 if self.state == "ok" else max(0.0, self.until - now, self._probed_until - now)
+        """How long to wait before calling. 0 is for go, as the probe where the gate is closed.
+
+        A clock that was set back makes no pause longer: it ends at once.
+        """
+        if self.state == "ok":
+            return 0.0
+        until = 0.0 if now < self._closed_at else self.until
+        return max(0.0, until - now, self._probed_until - now)
 
     def probe(self, now: float) -> None:
         """Let one caller through; the next one has to wait for what this one meets."""
@@ -45,16 +52,20 @@ class Gate:
         """Let the next caller through: this one has met nothing that says anything of this gate."""
         self._probed_until = 0.0
 
-    def close(self, state: str, error: TcbsyncError, now: float, seconds: float | None = None) -> None:
+    def close(
+        self, state: str, error: TcbsyncError, now: float, seconds: float | None = None, *, at_least: float = 0.0
+    ) -> None:
         """Close for `seconds`, or for twice as long as the last time in this state. A longer pause is never cut."""
-        pause = self._next_pause(state, now) if seconds is None else seconds
+        pause = max(at_least, self._next_pause(state, now) if seconds is None else seconds)
+        if now < self._closed_at:  # the clock was set back: what it said before means nothing now
+            self.until, self.since = 0.0, now
         if self.state not in ("ok", state) and self.until > now + pause:
             return
         if self.state != state:
             self.since = now
             log.warning("service %s: %s", state, error)
         self.until = max(self.until, now + pause)
-        self.state, self.error, self._pause = state, error, pause
+        self.state, self.error, self._pause, self._closed_at = state, error, pause, now
         self.end_probe()
 
     def open(self) -> None:

@@ -143,7 +143,7 @@ class Mirror:
         now = self.parts.host.now()
         if gate.state == "offline":
             return now - gate.since > OUTAGE_SECONDS
-        return gate.state != "paused" or gate.until - now > PAUSE_SECONDS
+        return gate.state != "paused" or gate.until - gate.since > PAUSE_SECONDS
 
     async def _is_due(self, state: State) -> bool:
         # Whoever works now is asked about before the rows too: he may land, undone, while they are read.

@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tcbsync.cloud.retry import LONGEST_WISH_SECONDS
 from tcbsync.core.errors import (
     Busy,
     CloudError,
@@ -37,6 +38,8 @@ OUTAGE_FAILURES = 8
 Until the service has answered once, the first failure is."""
 UNREACHABLE = ("ConnectError", "ConnectTimeout", "ProxyError")
 """Codes of failures that are never one file's: there was no connection."""
+LONGEST_PAUSE_SECONDS = 3600.0
+"""A service that wishes for a longer pause (Retry-After) is asked again after this."""
 STALLED_SECONDS = 10.0
 """When a manifest that could not be written is tried again."""
 LATER_SECONDS = (60, 300, 900, 3600, 4 * 3600)
@@ -134,10 +137,12 @@ class Pace:
                 self.envs.setdefault(env, Gate()).close("blocked", error, now)
             case Misconfigured() | TokenRejected():
                 self.service.close("blocked", error, now)
+            case Transient() if (wish := error.retry_after or 0.0) > LONGEST_WISH_SECONDS:
+                self.service.close("paused", error, now, min(wish, LONGEST_PAUSE_SECONDS))
             case Transient():
                 self._failures += 1 if error.code not in UNREACHABLE else OUTAGE_FAILURES
                 if self._failures >= OUTAGE_FAILURES or self.service.state == "offline":
-                    self.service.close("offline", error, now)
+                    self.service.close("offline", error, now, at_least=error.retry_after or 0.0)
             case _:
                 self._failures = 0
 

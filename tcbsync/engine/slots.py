@@ -43,7 +43,7 @@ class Slots:
     def narrow(self, now: float) -> None:
         """Note that it was too much. `now` in seconds."""
         self._successes = 0
-        if now - self._narrowed_at < NARROW_SECONDS:
+        if 0 <= now - self._narrowed_at < NARROW_SECONDS:  # before it: the clock was set back
             return
         self._narrowed_at = now
         limit = max(1, self.limit // 2)

@@ -21,6 +21,7 @@ from tcbsync.core.errors import (
     Refused,
     StateError,
     TcbsyncError,
+    defect,
 )
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
@@ -75,7 +76,7 @@ class Uploads:
             self._pace.stalled(error)
         except Exception as error:
             log.exception("%s: a defect of this program", job.path)
-            await self._fail(job, "internal", TcbsyncError(repr(error)), later(LATER_SECONDS, job.attempts))
+            await self._fail(job, "internal", defect(error), later(LATER_SECONDS, job.attempts))
 
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "lock"
+MANIFEST_NAMES = ("manifest.db", "manifest.db-wal", "manifest.db-shm")
 TRIES = 25
 
 
@@ -40,6 +42,7 @@ class StateLock:
                 f"the state directory {state_dir} is in use by {holder(state_dir) or 'another process'}",
                 hint="one process at a time: stop that one first, or let it do the work",
             )
+        _close_to_others(state_dir)
         with contextlib.suppress(OSError):  # the name is a courtesy: a full disk must not keep us out
             os.ftruncate(self._descriptor, 0)
             os.write(self._descriptor, f"tcbsync {what} (process {os.getpid()})".encode())
@@ -57,6 +60,16 @@ class StateLock:
     def close(self) -> None:
         """Let go of the directory."""
         os.close(self._descriptor)
+
+
+def _close_to_others(state_dir: Path) -> None:
+    """Take from others what an earlier version left open to them; SQLite gives new files the mode of the first."""
+    for name in (FILE_NAME, *MANIFEST_NAMES):
+        path = state_dir / name
+        with contextlib.suppress(OSError):  # by name: whoever closes a manifest that is open gives SQLite's locks away
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) and mode & 0o077:
+                path.chmod(0o600)
 
 
 def holder(state_dir: Path) -> str | None:

@@ -44,7 +44,8 @@ def test_status_comes_from_the_daemon(stage: Stage) -> None:
     assert plain.lines[0] == "site: in_sync, 1 file in the cloud"
     assert described.keys() >= STATUS_FIELDS
     assert described["watch_mode"] == "inotify"
-    assert answer["service"] == {"state": "ok", "paused_until": None, "last_error": None}
+    service = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
+    assert answer["service"] == {**service, "uploads_at_once": 16, "deletes_at_once": 4}
     assert stage.objects() == {"a.txt": b"a"}
 
 

@@ -42,6 +42,34 @@ def test_what_a_person_must_mend_is_named(stage: Stage, name: str) -> None:
     assert f"[{errcode}]: {words}" in result.err
 
 
+ADDRESSES = {
+    "both": ("invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 65a0c1d2-1f2e3d4c", "203.0.113.7"),
+    "IPv6": (
+        "invalid ip 2001:db8:85a3:1234:5678:8a2e:370:7334 ipv6 2001:db8:85a3:1234:5678:8a2e:370:7334, not in whitelist",
+        "2001:db8:85a3:1234:5678:8a2e:370:7334",
+    ),
+    "in full": (
+        "invalid ip 2001:0db8:85a3:0000:0000:8a2e:0370:7334, not in whitelist hint: [aB3dE6gH9jK2] rid: 1-2-3",
+        "2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ADDRESSES)
+@pytest.mark.parametrize("verb", ["check", "sync"])
+def test_the_address_that_is_not_allowed_is_named(stage: Stage, name: str, verb: str) -> None:
+    """40164: whoever reads it knows which address to put on the list, and where that list is."""
+    words, address = ADDRESSES[name]
+    stage.cloud.install(Fault(call="token", kind="errcode", errcode=40164, errmsg=words))
+    stage.write(a="a")
+
+    result = stage.run(verb)
+
+    assert result.code == exits.FAILED
+    assert f"invalid ip {address}" in result.out + result.err
+    assert "add the IP to the IP whitelist in the WeChat console" in result.out + result.err
+
+
 def test_a_wrong_secret_is_a_wrong_configuration(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Exit 78 when the service does not take the secret, whose text appears nowhere."""
     monkeypatch.setenv(SECRET_VARIABLE, "not-the-right-one")

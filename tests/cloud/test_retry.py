@@ -94,14 +94,25 @@ async def test_the_jitter_is_full() -> None:
     assert sleeps == [0, 0]
 
 
-@pytest.mark.parametrize(("wish", "wait"), [(10, 10), (0.1, 0.5), (7200, 300)])
+@pytest.mark.parametrize(("wish", "wait"), [(10, 10), (0.1, 0.5), (30, 30)])
 async def test_the_services_wish(wish: float, wait: float) -> None:
-    """Retry-After is the least wait, up to five minutes; a longer back-off stays longer."""
+    """Retry-After is the least wait; a longer back-off stays longer."""
     sleeps = Sleeps()
 
     await patient(sleeps)(Attempts(wishing(wish)))
 
     assert sleeps == [wait]
+
+
+async def test_a_wish_for_a_long_wait_is_not_slept_through() -> None:
+    """Who wants half a minute or more gets it from the caller, who has other things to do meanwhile."""
+    sleeps = Sleeps()
+    attempt = Attempts(wishing(31))
+
+    with pytest.raises(Busy):
+        await patient(sleeps)(attempt)
+
+    assert (attempt.count, sleeps) == (1, [])
 
 
 async def test_attempts_are_bounded() -> None:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from tcbsync.cloud.tokens import SECOND_THOUGHT, Token, Tokens
+from tcbsync.cloud.tokens import APART_SECONDS, CONTESTED, SECOND_THOUGHT, Token, Tokens
 from tcbsync.core.errors import CloudError, NoAnswer, RateLimited, TokenRejected
 
 WIRE = cast("Any", None)
@@ -31,6 +31,7 @@ class Source:
         self.errors: list[CloudError] = []
         self.stays_the_same = 0
         self.count = 0
+        self.is_forced = False
 
     async def fetch(self, _wire: object, rejected: str | None, /) -> Token:
         self.asked.append(rejected)
@@ -41,7 +42,7 @@ class Source:
             self.stays_the_same -= 1
         else:
             self.count += 1
-        return Token(f"token-{self.count}", self.expires_in)
+        return Token(f"token-{self.count}", self.expires_in, self.is_forced)
 
 
 async def test_one_call_for_64_who_wait() -> None:
@@ -204,6 +205,86 @@ async def test_a_source_without_another_token() -> None:
         await tokens.instead_of("token-1")
 
     assert len(source.asked) == 3
+
+
+async def ended(tokens: Tokens, clock: Clock, times: int) -> None:
+    """Have the token of the moment rejected so often, a minute apart."""
+    for _ in range(times):
+        clock.now += 60
+        await tokens.instead_of(await tokens.current())
+
+
+async def test_a_token_that_somebody_else_ends_is_named() -> None:
+    """Some tokens in a row that were rejected before their time are another service's doing: it is said what to do."""
+    clock = Clock()
+    tokens = Tokens(Source(), WIRE, clock)
+    await ended(tokens, clock, CONTESTED - 1)
+    before = tokens.notice
+
+    await ended(tokens, clock, 1)
+
+    assert before == ""
+    assert tokens.notice.startswith("another service seems to renew the token of this appid: ")
+    assert "use stable_token without force_refresh" in tokens.notice
+
+
+async def test_a_contested_token_is_renewed_no_more_often_than_each_30_seconds() -> None:
+    """Whoever ends it at once again and again makes no loop of us; later there is another try."""
+    clock, source = Clock(), Source()
+    tokens = Tokens(source, WIRE, clock)
+    await ended(tokens, clock, CONTESTED)
+    asked = len(source.asked)
+    token = await tokens.current()
+
+    for _ in range(64):
+        with pytest.raises(TokenRejected, match="another service"):
+            await tokens.instead_of(token)
+        with pytest.raises(TokenRejected, match="another service"):
+            await tokens.current()
+    clock.now += APART_SECONDS
+    after = await tokens.current()
+
+    assert len(source.asked) == asked + 1
+    assert after != token
+
+
+async def test_a_token_that_lives_to_its_end_takes_the_notice_back() -> None:
+    """Once the others have been put right, nothing is left to be said."""
+    clock = Clock()
+    tokens = Tokens(Source(), WIRE, clock)
+    await ended(tokens, clock, CONTESTED)
+
+    clock.now += 7000
+    await tokens.current()
+
+    assert tokens.notice == ""
+
+
+async def test_a_token_that_the_service_itself_disowns_is_nobodys_doing() -> None:
+    """Where the service rejects the very token that it gives, and we have to force another, nobody else is blamed."""
+    clock, source = Clock(), Source()
+    tokens = Tokens(source, WIRE, clock)
+
+    for _ in range(CONTESTED + 1):
+        clock.now += 60
+        source.is_forced = True
+        await tokens.instead_of(await tokens.current())
+
+    assert tokens.notice == ""
+
+
+@pytest.mark.parametrize(("expires_in", "seconds"), [(0, 0), (7200, 6950)], ids=["not kept", "old"])
+async def test_a_token_that_was_old_is_nobodys_doing(expires_in: float, seconds: float) -> None:
+    """A token that is fetched for each use has no time of its own, and one at its end may be rejected."""
+    clock, source = Clock(), Source(expires_in)
+    tokens = Tokens(source, WIRE, clock)
+
+    for _ in range(CONTESTED + 1):
+        token = await tokens.current()
+        clock.now += seconds
+        await tokens.instead_of(token)
+
+    assert tokens.notice == ""
 
 
 async def test_closing_abandons_a_renewal() -> None:

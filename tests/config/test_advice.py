@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +61,82 @@ def test_a_secret_file_that_all_may_read_is_warned_of(
 
     expected = f"{secret} holds the secret, and everybody on this machine can read it: chmod o-rwx {secret}"
     assert found == ([expected] if is_warned else [])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("uploads: 8", "proxy: http://user:hush@proxy:1", "the proxy's password"),
+        ("secret_env: SECRET", "token_url: https://tokens/?key=hush", "what the token server is asked with"),
+    ],
+    ids=["proxy", "token_url"],
+)
+def test_other_secrets_in_the_configuration_are_warned_of(tmp_path: Path, old: str, new: str, what: str) -> None:
+    """A password in an address is a secret like any other."""
+    found = warnings_of(tmp_path, changed(old, new), 0o644)
+
+    assert found == [f"FILE holds {what}, and everybody on this machine can read it: chmod o-rwx FILE"]
+
+
+def test_a_token_file_that_all_may_read_is_warned_of(tmp_path: Path) -> None:
+    """Whoever has the token can do all that we can."""
+    token = tmp_path / "token"
+    token.write_text("hush")
+    token.chmod(0o644)
+
+    found = warnings_of(tmp_path, changed("secret_env: SECRET", f"token_file: {token}"))
+
+    assert found == [f"{token} holds the access token, and everybody on this machine can read it: chmod o-rwx {token}"]
+
+
+def test_a_configuration_that_all_may_change_is_warned_of(tmp_path: Path) -> None:
+    """It names programs that we run and addresses that we send the token to."""
+    (found,) = warnings_of(tmp_path, RIGHT, 0o646)
+
+    assert found == "FILE is the configuration, and everybody on this machine can change it: chmod o-w FILE"
+
+
+@pytest.mark.parametrize(("mode", "is_warned"), [(0o755, False), (0o775, False), (0o777, True), (0o1777, False)])
+def test_a_folder_in_which_all_may_put_another_file_is_warned_of(tmp_path: Path, mode: int, is_warned: bool) -> None:
+    """What cannot be changed can be replaced there; but not under a sticky bit, as in /tmp."""
+    folder = tmp_path / "open" / "deep"
+    folder.mkdir(parents=True)
+    folder.parent.chmod(mode)
+
+    found = warnings_of(folder, RIGHT)
+
+    place = f"everybody on this machine can put another in its place: chmod o-w {folder.parent}"
+    assert found == ([f"FILE is the configuration, and {place}"] if is_warned else [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("where", ["config.yaml", "."])
+def test_a_configuration_of_another_user_is_warned_of(tmp_path: Path, where: str) -> None:
+    """Who owns the file, or a folder above it, can change it; root may, and so may we ourselves."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    path = write(folder, RIGHT)
+    os.chown(folder / where, 65534, 65534)
+
+    (found,) = warnings(load(path), path)
+
+    owned = path if where == "config.yaml" else folder
+    assert found == f"{path} is the configuration, and user 65534 can change it, who owns {owned}: chown root {owned}"
+
+
+@pytest.mark.parametrize(
+    ("mode", "what"), [(0o700, ""), (0o750, "read"), (0o755, "read"), (0o770, "changed"), (0o707, "changed")]
+)
+def test_a_state_directory_of_many_is_warned_of(tmp_path: Path, mode: int, what: str) -> None:
+    """What is in it decides what is deleted. It is used all the same: systemd or the operator made it so."""
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(mode)
+
+    found = warnings_of(tmp_path, changed("/var/lib/tcbsync-test", str(state)))
+
+    expected = f"the state directory {state} can be {what} by others: chmod 700 {state}"
+    assert found == ([expected] if what else [])
 
 
 def test_a_secret_file_that_is_not_there_is_no_warning(tmp_path: Path) -> None:

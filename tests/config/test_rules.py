@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.config.writing import MIRROR, RIGHT, changed, check
+from tests.config.writing import MIRROR, RIGHT, changed, check, mistakes_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,3 +148,13 @@ def test_a_root_inside_another_is_seen_through_links(tmp_path: Path) -> None:
         "1: state_dir: must not be inside the root of mirror site: it would be mirrored too",
         "13: mirrors[1].root: is inside the root of mirror site",
     )
+
+
+@pytest.mark.parametrize("option", ["secret_env", "secret_file", "token_file"])
+def test_a_secret_in_the_place_of_its_name(tmp_path: Path, option: str) -> None:
+    """It is taken for what it is, and not shown: a name that is "not found" would be."""
+    secret = "0123456789abcdef" * 2
+
+    found = mistakes_of(write(tmp_path, changed("secret_env: SECRET", f"{option}: '{secret}'")))
+
+    assert found == [f"6: credentials.{option}: must be a name, and looks like the secret itself"]

@@ -203,6 +203,41 @@ def test_a_probe_that_is_cancelled_makes_room_at_once(pace: Pace) -> None:
     assert pace.service.state == "paused"
 
 
+@pytest.mark.parametrize(("wish", "pause"), [(31.0, 31), (120.0, 120), (86_400.0, 3600)])
+def test_a_wish_for_a_long_wait_is_a_pause(pace: Pace, wish: float, pause: float) -> None:
+    """Retry-After: everybody waits, nobody sleeps with a slot in his hand, and no file pays; an hour at most."""
+    error = Transient("come back later", code="HTTP 503")
+    error.retry_after = wish
+
+    meet(pace, error)
+
+    assert (pace.service.state, pace.wait_seconds(B, uploads=False)) == ("paused", pause)
+    assert excuses(error, pace, A)
+
+
+def test_an_outage_is_probed_no_earlier_than_the_service_wishes(pace: Pace) -> None:
+    """The first probe would come after two seconds, but the service has asked for twenty."""
+    error = Transient("busy", code="HTTP 503")
+    error.retry_after = 20.0
+
+    for _ in range(OUTAGE_FAILURES):
+        meet(pace, error)
+
+    assert (pace.service.state, pace.wait_seconds(A)) == ("offline", 20)
+
+
+def test_a_clock_that_is_set_back_makes_no_pause_longer(pace: Pace) -> None:
+    """A machine that starts in the wrong year, and is set right, does not wait for years; the next pause is right."""
+    meet(pace, rate_limited())
+    move(pace, -5 * 365 * 86_400)
+
+    waits = [pace.wait_seconds(A)]
+    meet(pace, rate_limited())
+    waits.append(pace.wait_seconds(A))
+
+    assert waits == [0, 60]
+
+
 async def test_waiting_ends_when_the_pause_does(pace: Pace) -> None:
     """Nobody polls, and nobody sleeps on after the gate has opened."""
     meet(pace, rate_limited())

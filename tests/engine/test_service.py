@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tcbsync.cloud.codes import error_for
 from tcbsync.emulator.faults import Fault
 from tcbsync.emulator.server import Emulator, Settings
 from tests.engine.world import ENV, PREFIX, World, alive, eventually
@@ -42,6 +43,27 @@ async def test_a_rate_answer_pauses_all_callers(world: World, emulator: Emulator
 
     assert world.is_equal()
     assert mirror.parts.tally.failures == 0
+
+
+@pytest.mark.slow
+async def test_a_delete_that_is_tried_again_waits_for_the_pause_too(world: World, emulator: Emulator) -> None:
+    """A batch between two attempts is a caller like all others: amid a pause it does not call."""
+    for number in range(3):
+        world.write(f"{number}", "x" * (number + 1))
+
+    async with world.running(retry_seconds=2.0, retry_max_seconds=2.0, attempts=9) as mirror:
+        await eventually(mirror.is_in_sync)
+        emulator.install(Fault(call="batchdeletefile", kind="http", status=503, count=1, headers={"Retry-After": "1"}))
+        (world.root / "0").unlink()
+        await eventually(lambda: world.calls().get("batchdeletefile"))
+        mirror.parts.pace.failed(ENV, error_for("uploadfile", 45011, ""))
+        await asyncio.sleep(3)
+
+        assert world.calls()["batchdeletefile"] == 1
+
+        await world.pass_time(mirror, 61)
+        await eventually(world.is_equal)
+        assert mirror.parts.tally.failures == 0
 
 
 async def test_a_full_store_stops_uploads_and_lets_deletes_go(world: World, emulator: Emulator) -> None:

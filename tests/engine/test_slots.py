@@ -74,6 +74,16 @@ async def test_complaints_of_one_second_count_once() -> None:
     assert slots.limit == 8
 
 
+async def test_a_complaint_after_the_clock_was_set_back_counts() -> None:
+    """The wall clock may jump; what the service says now is said now."""
+    slots = Slots(16)
+    slots.narrow(100.0)
+
+    slots.narrow(50.0)
+
+    assert slots.limit == 4
+
+
 async def test_at_least_one_slot_stays() -> None:
     """However often the service complains, work goes on."""
     slots = Slots(4)

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.churn import oracle
+from tests.churn.files import go_on
 from tests.churn.ground import Ground
 from tests.churn.processes import Processes
 from tests.churn.trouble import Trouble
-from tests.churn.work import go_on, next_work
+from tests.churn.work import next_work
 from tests.e2e.house import PREFIX, eventually
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.churn import oracle
+from tests.churn.files import go_on
 from tests.churn.ground import Ground
 from tests.churn.oracle import Row
 from tests.churn.run import Churn, run
-from tests.churn.work import HEARD, REMOVING, SILENT, go_on, next_work
+from tests.churn.work import HEARD, REMOVING, SILENT, next_work
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

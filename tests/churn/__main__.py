@@ -10,6 +10,7 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
+from tests.churn import tools
 from tests.churn.run import run
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the seeds; exit 1 if one of them failed."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if missing := tools.missing():
+        parser.error(f"not installed here: {', '.join(missing)}")
     seeds = options.seeds or [int(time.time())]
     began = time.monotonic()
     totals = []

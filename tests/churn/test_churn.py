@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.churn import oracle
+from tests.churn import oracle, tools
 from tests.churn.files import go_on
 from tests.churn.ground import Ground
 from tests.churn.oracle import Row
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STEPS = 60
+with_tools = pytest.mark.skipif(bool(tools.missing()), reason=f"needs {', '.join(tools.missing())}")
 
 
 def worked(place: Path, seed: int, *, hears_all: bool) -> tuple[list[str], dict[str, bytes]]:
@@ -35,6 +36,7 @@ def worked(place: Path, seed: int, *, hears_all: bool) -> tuple[list[str], dict[
 
 
 @pytest.mark.slow
+@with_tools
 @pytest.mark.parametrize("hears_all", [True, False])
 def test_the_same_seed_does_the_same_work(tmp_path: Path, hears_all: bool) -> None:
     """Step by step, and the tree is the same in the end; another seed does other work."""
@@ -71,6 +73,7 @@ def test_the_oracle_knows_orphans_and_false_claims() -> None:
     assert oracle.false_claims(rows, {}).keys() == {"sure"}
 
 
+@with_tools
 def test_the_oracle_leaves_out_what_is_no_asset(tmp_path: Path) -> None:
     """Links, what is ignored, and names that the cloud does not take."""
     root = tmp_path / "root"
@@ -93,6 +96,7 @@ def churn(tmp_path: Path) -> Iterator[Churn]:
 
 
 @pytest.mark.slow
+@with_tools
 def test_a_change_that_nobody_mirrors_is_found_and_explained(churn: Churn, monkeypatch: pytest.MonkeyPatch) -> None:
     """What differs at the end is named, with the seed, the last work, and the row."""
     monkeypatch.setattr("tests.churn.run.QUIET_SECONDS", 10.0)
@@ -110,6 +114,7 @@ def test_a_change_that_nobody_mirrors_is_found_and_explained(churn: Churn, monke
 
 
 @pytest.mark.slow
+@with_tools
 def test_a_short_run() -> None:
     """Work, faults, kills, then quiet: equal, and everything says so."""
     totals = run(2026, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from tests.churn.ground import Ground
 
 WHO = ("-c", "user.name=tester", "-c", "user.email=tester@example.invalid", "-c", "init.defaultBranch=main")
+
+
+def missing() -> list[str]:
+    """List the programs that are needed and not there. Without one of them, a seed would mean other work."""
+    return [name for name in ("cp", "git", "rsync", "tar") if shutil.which(name) is None]
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> None:

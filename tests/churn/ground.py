@@ -35,7 +35,7 @@ NAMES = (
     *("x.tmp", "notes~", "page.log", "keep.log", "raw.psd", "local.txt"),  # some are ignored, at times
     *("back\\slash", "${filename}", "\udcff.bin"),  # refused by the cloud
 )
-DIRECTORIES = ("one", "two", "three", "四", "été", "drafts", "cache", "build.tmp")
+DIRECTORIES = ("one", "two", "three", "四", "été", "one", "two", "drafts", "cache", "build.tmp", "\udcfe")
 SIZES = (0, 1, 37, 37, 37, 4_096, 4_096, 70_000, 70_000, 1_300_000)  # the last is sent in pieces
 MAX_DEPTH = 4
 CROWDED = 350
@@ -68,7 +68,7 @@ class Ground:
     count: int = 0
 
     def __post_init__(self) -> None:
-        for place in (self.root, self.outside, *(self.root / name for name in DIRECTORIES)):
+        for place in (self.root, self.outside, *(self.root / name for name in sorted({*DIRECTORIES}))):
             place.mkdir(exist_ok=True)
         (self.root / ANCHOR).write_text("always here")
 

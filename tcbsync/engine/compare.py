@@ -40,7 +40,10 @@ class Comparison:
         self._disk = disk
         self._manifest = manifest
         self._deletes = deletes
-        self._trusts_rows = manifest.mirror().rules == disk.rules.digest
+        trusted = manifest.mirror().rules
+        self._trusts_rows = trusted == disk.rules.digest
+        self.ends_trust = bool(trusted) and not self._trusts_rows
+        """Rows will be written by other rules than those that all rows are known to obey so far."""
         self._visited: set[str] = set()
         self._troubled: set[str] = set()
         self._plan = Plan()

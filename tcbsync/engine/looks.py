@@ -133,6 +133,8 @@ class Looks:
             return
         volumes = None if is_full else self._holds.volumes
         comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes, volumes=volumes)
+        if comparison.ends_trust:  # before the first of them: this look may be cut off, and the old rules come back
+            await manifest.write(rows.distrust_rules)
         slices = comparison.slices(scopes)
         with self._parts.busy.witness() as ended:
             while (plan := await host.offload(next, slices, None)) is not None:

@@ -240,6 +240,11 @@ def scanned(connection: sqlite3.Connection, mirror: int, rules: str, now: float)
     connection.execute("UPDATE mirror SET rules = ?, last_scan_at = ? WHERE id = ?", (rules, now, mirror))
 
 
+def distrust_rules(connection: sqlite3.Connection, mirror: int) -> None:
+    """Write down that rows may obey other ignore rules than those of the last look at the whole tree."""
+    connection.execute("UPDATE mirror SET rules = '' WHERE id = ?", (mirror,))
+
+
 def equal(connection: sqlite3.Connection, mirror: int, now: float) -> None:
     """Write down that disk and cloud are known to be equal now."""
     connection.execute("UPDATE mirror SET last_equal_at = ? WHERE id = ?", (now, mirror))

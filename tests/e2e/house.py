@@ -105,6 +105,8 @@ class House:
     place: Path
     url: str
     options: dict[str, Any]
+    before: tuple[str, ...] = ()
+    """What the daemon is started with: a command that takes rights or limits away, say, and goes on as the daemon."""
 
     def __post_init__(self) -> None:
         self.root = self.place / "root"
@@ -187,7 +189,8 @@ class House:
     def started(self) -> Iterator[subprocess.Popen[bytes]]:
         """Start the daemon; however the block ends, it is gone afterwards."""
         with self.log.open("ab") as log:
-            process = subprocess.Popen([*COMMAND, "run", "-c", str(self.config)], stderr=log, env=ENVIRONMENT)
+            command = [*self.before, *COMMAND, "run", "-c", str(self.config)]
+            process = subprocess.Popen(command, stderr=log, env=ENVIRONMENT)
         try:
             yield process
         finally:

@@ -58,6 +58,16 @@ def move_a_tree_in(root: Path, outside: Path) -> None:
     tree(outside).rename(root / "moved-in")
 
 
+def move_a_tree_in_and_go_on_in_it(root: Path, outside: Path) -> None:
+    """Rename a tree into the root, write into it at once, and again when it has been looked at."""
+    tree(outside).rename(root / "going-on")
+    (root / "going-on" / "d1" / "at-once").mkdir()
+    (root / "going-on" / "d1" / "at-once" / "file").write_text("at once")
+    time.sleep(1)
+    (root / "going-on" / "d1" / "at-once" / "file").write_text("later")
+    (root / "going-on" / "d2" / "e0" / "later").write_text("later")
+
+
 def move_a_tree_out(root: Path, outside: Path) -> None:
     """Rename a tree out of the root."""
     tree(root / "going")
@@ -153,6 +163,7 @@ CHANGES = [
     save_atomically,
     copy_a_tree,
     move_a_tree_in,
+    move_a_tree_in_and_go_on_in_it,
     move_a_tree_out,
     remove_a_tree,
     rename_a_directory,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.config.schema import GuardConfig
+from tcbsync.core.errors import StateError
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
+from tcbsync.store import rows
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
@@ -71,6 +74,29 @@ async def test_a_file_that_is_no_longer_ignored_comes_back(world: World) -> None
     await world.sync()
 
     assert world.is_equal()
+
+
+async def test_rules_that_come_back_after_half_a_look_are_obeyed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look under other rules was cut off: what it wrote down is no more trusted than if it had come to its end."""
+
+    def cut_off(*_values: object) -> None:
+        raise sqlite3.OperationalError("cut off")
+
+    world.write("art.psd")
+    await world.sync(ignore=("*.psd",))
+    async with world.assembly() as assembly:
+        with monkeypatch.context() as cut:
+            cut.setattr(rows, "scanned", cut_off)
+            with pytest.raises(StateError):
+                await assembly.mirrors[0].looks.look([""])
+    assert world.row("art.psd") is not None
+
+    await world.sync(ignore=("*.psd",))
+
+    assert world.others() == {}
+    assert world.row("art.psd") is None
 
 
 async def test_a_mirror_that_never_deletes_keeps_the_objects(world: World) -> None:

@@ -192,7 +192,7 @@ def test_a_file_system_without_locks_is_not_a_second_process(tmp_path: Path, mon
 
 
 def test_a_new_directory_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The directory above each one that was made is synced: else both could be gone, with all that is durable in them."""
+    """The directory above each one that was made is synced: else it could be gone, with all that is durable in it."""
     synced = []
     fsync = os.fsync
 

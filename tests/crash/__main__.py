@@ -28,9 +28,10 @@ def _tell(name: str, tries: Iterable[Try], seconds: float) -> bool:
     """Print what was found; give whether all is well."""
     died = [each for each in tries if each.has_died]
     kinds = Counter(each.at.kind for each in died)
+    cuts, repeated = sum(len(each.outcomes) for each in died), sum(each.repeated for each in died)
     print(
-        f"{name}: {len(died)} kills at {len(kinds)} kinds of boundaries, {sum(len(each.outcomes) for each in died)} power"
-        f" cuts judged, {sum(each.repeated for each in died)} uploads repeated, {seconds:.0f} s"
+        f"{name}: {len(died)} kills at {len(kinds)} kinds of boundaries, {cuts} power cuts judged,"
+        f" {repeated} uploads repeated, {seconds:.0f} s"
     )
     for kind, count in sorted(kinds.items()):
         print(f"  {count:4} {kind}")

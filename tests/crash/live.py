@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.crash import verdict
-from tests.crash.dying import Arms
+from tests.crash.death import Arms
 from tests.crash.matrix import NOWHERE, PATIENCE_SECONDS, Try, cut_power
 from tests.crash.tree import BEFORE, plant
 from tests.crash.vfs import is_reachable

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.crash import verdict
-from tests.crash.dying import Arms
+from tests.crash.death import Arms
 from tests.crash.platter import lay_out, read_will
 from tests.crash.vfs import is_reachable
 
@@ -119,7 +119,9 @@ class Matrix:
 
     def arms(self, stage: Stage, at: Boundary) -> Arms:
         """Say where a process of this stage dies."""
-        return Arms(stage.state, stage.place / "log", stage.place / "will", *at, self.checkpoint_pages, self.synchronous)
+        return Arms(
+            stage.state, stage.place / "log", stage.place / "will", *at, self.checkpoint_pages, self.synchronous
+        )
 
 
 def cut_power(result: Try, stage: Stage, before: Mapping[str, Object], state: Path | None = None) -> list[str]:

@@ -1,5 +1,7 @@
-"""Gives birth to processes: one parent that has imported everything, and forks. An exec and the imports take half a
-second, a fork some milliseconds; what is born is a process like any other, with its own files, threads and death.
+"""Gives birth to processes: one parent that has imported everything, and forks.
+
+An exec and the imports take half a second, a fork some milliseconds; what is born is a process like any other, with its
+own files, threads and death.
 
 The rule: the parent has one thread and does nothing but fork and wait. The refusal: it is told by its one caller, line
 by line, and knows nothing of what its children are for.
@@ -20,7 +22,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.crash.dying import Arms, live
+from tests.crash.death import Arms
+from tests.crash.dying import live
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

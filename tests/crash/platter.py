@@ -22,11 +22,11 @@ import pickle
 import random
 import stat
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 ROOM = 256 * 1024 * 1024
 """A sparse file: what is left to tell at the end fits."""
@@ -60,18 +60,18 @@ class Platter:
             self._bytes[inode] = bytearray(self._read(inode))
 
     def meet(self, path: str) -> None:
-        """A file was opened, and perhaps made."""
-        self._know(os.stat(path).st_ino, path)
+        """Note that a file was opened, and perhaps made."""
+        self._know(Path(path).stat().st_ino, path)
 
     def change(self, path: str, step: Step) -> None:
-        """A file was changed in a way that is known."""
-        inode = os.stat(path).st_ino
+        """Note how a file was changed."""
+        inode = Path(path).stat().st_ino
         self._know(inode, path)
         self._since.setdefault(inode, []).append(step)
 
     def sync(self, path: str) -> None:
-        """All that was done to a file is durable now."""
-        inode = os.stat(path).st_ino
+        """Note that all that was done to a file is durable now."""
+        inode = Path(path).stat().st_ino
         self._know(inode, path)
         steps = self._since.pop(inode, None)
         if steps is None:
@@ -81,7 +81,7 @@ class Platter:
             apply(self._bytes[inode], step)
 
     def sync_names(self) -> None:
-        """The names in the directory are durable now."""
+        """Note that the names in the directory are durable now."""
         self._names = self._names_now()
 
     def leave_will(self) -> None:

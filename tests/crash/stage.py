@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.emulator.server import Emulator
-    from tests.crash.dying import Arms
+    from tests.crash.death import Arms
     from tests.crash.nursery import Nursery
 
 ENV = "test2-4a89da"

@@ -1,4 +1,4 @@
-"""The real process is killed where it matters most: each kind of boundary once. `python -m tests.crash` tries them all."""
+"""The real process is killed at each kind of boundary once. `python -m tests.crash` tries every one of each kind."""
 
 from __future__ import annotations
 
@@ -113,7 +113,12 @@ def test_files_change_while_it_dies(tmp_path: Path, nursery: Nursery) -> None:
     """The daemon that is killed amid its work finds, when it is back, what changed when nobody looked."""
     scene = Scene(tmp_path / "root", tmp_path / "state", tmp_path / "cloud")
     scene.root.mkdir()
-    wanted = ("after the commit of sending", "amid the file", "after the last byte of an upload", "before the commit of remove")
+    wanted = (
+        "after the commit of sending",
+        "amid the file",
+        "after the last byte of an upload",
+        "before the commit of remove",
+    )
 
     with scene.stage(tmp_path / "stage", nursery) as stage:
         live = Live(stage)

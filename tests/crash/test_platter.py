@@ -147,9 +147,7 @@ def test_the_model_is_the_disk(kind: str, tmp_path: Path, nursery: Nursery) -> N
     ("kind", "complaint"),
     [("after the last byte of an upload", "orphan"), ("after the answer of batchdeletefile", "false claim")],
 )
-def test_a_missing_sync_is_seen(
-    synchronous: str, kind: str, complaint: str, tmp_path: Path, nursery: Nursery
-) -> None:
+def test_a_missing_sync_is_seen(synchronous: str, kind: str, complaint: str, tmp_path: Path, nursery: Nursery) -> None:
     """With less than `synchronous = FULL`, commits do not last, and the matrix says so: this is what it is for."""
     matrix, kinds = play("changed", tmp_path / "scene", nursery)
     at = Boundary(kind, kinds.count(kind))

@@ -1,4 +1,4 @@
-"""Judges what a crash left behind. Each rule that is broken is one complaint, in words; no complaint is what we want."""
+"""Judges what a crash left behind. Each rule that is broken is one complaint, in words; there should be none."""
 
 from __future__ import annotations
 

@@ -78,27 +78,27 @@ class Listener(Protocol):
     """Who hears of it. Each is called on the thread that does it; `step` runs what SQLite asked for."""
 
     def opening(self, path: str, *, creates: bool, step: Callable[[], int]) -> int:
-        """A file is opened, and made where it is missing."""
+        """Open a file, and make it where it is missing."""
         raise NotImplementedError
 
     def writing(self, path: str, offset: int, data: bytes, step: Callable[[], int]) -> int:
-        """Bytes are written."""
+        """Write bytes."""
         raise NotImplementedError
 
     def truncating(self, path: str, size: int, step: Callable[[], int]) -> int:
-        """A file is cut."""
+        """Cut a file."""
         raise NotImplementedError
 
     def syncing(self, path: str, step: Callable[[], int]) -> int:
-        """A file is forced to the disk."""
+        """Force a file to the disk."""
         raise NotImplementedError
 
     def deleting(self, path: str, step: Callable[[], int]) -> int:
-        """A name is removed."""
+        """Remove a name."""
         raise NotImplementedError
 
     def syncing_directory(self, path: str) -> None:
-        """The directory that holds `path` is forced to the disk next."""
+        """Hear that the directory that holds `path` is forced to the disk next."""
         raise NotImplementedError
 
 

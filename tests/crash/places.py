@@ -193,7 +193,7 @@ class _Ears:
 
     def syncing_directory(self, path: str) -> None:
         if self._platter:
-            self._platter.sync_names()
+            self._platter.sync_names(str(Path(path).parent))
 
 
 class _Files:
@@ -236,8 +236,8 @@ class _Files:
             return
         if path == self._above:
             self._platter.has_name = self._state.is_dir()
-        elif path == str(self._state):
-            self._platter.sync_names()
+        elif Path(path).is_dir():
+            self._platter.sync_names(path)
         else:
             self._platter.sync(path)
 

@@ -26,7 +26,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    Found = dict[str, bytes | None]
+    """Path beneath the directory → bytes, or None where it is a directory itself."""
 
 ROOM = 256 * 1024 * 1024
 """A sparse file: what is left to tell at the end fits."""
@@ -55,8 +58,11 @@ class Platter:
             self._will = mmap.mmap(file.fileno(), ROOM)
         self.has_name = directory.is_dir()
         """Whether the directory itself would be found."""
-        self._names = self._names_now()
-        for inode in self._names.values():
+        self._listings: dict[str, dict[str, int | None]] = {}
+        for place in (directory, *directory.rglob("*")):
+            if place.is_dir():
+                self.sync_names(str(place))
+        for inode in self._descriptors:
             self._bytes[inode] = bytearray(self._read(inode))
 
     def meet(self, path: str) -> None:
@@ -80,34 +86,50 @@ class Platter:
         for step in steps:
             apply(self._bytes[inode], step)
 
-    def sync_names(self) -> None:
-        """Note that the names in the directory are durable now."""
-        self._names = self._names_now()
+    def sync_names(self, directory: str) -> None:
+        """Note that the names in a directory, this one or one beneath, are durable now."""
+        self._listings[directory] = self._list(directory)
 
     def leave_will(self) -> None:
         """Write down how things are. Without letting go of the interpreter: nobody may do anything meanwhile."""
-        names = self._names_now()
+        names = self._walk(self._list)
         since: dict[int, Sequence[Step]] = {}
         for inode in names.values():
+            if inode is None:
+                continue
             known = self._since.get(inode)
             if known is None and (now := self._read(inode)) != self._bytes[inode]:
                 known = [Step(0, None), Step(0, now)]
             since[inode] = known or ()
         durable = {inode: bytes(content) for inode, content in self._bytes.items()}
-        cut = Cut(self.has_name, self._names, names, durable, since)
+        durable_names = self._walk(lambda directory: self._listings.get(directory, {}))
+        cut = Cut(self.has_name, durable_names, names, durable, since)
         words = pickle.dumps(cut)
         self._will[: len(words)] = words
 
-    def _names_now(self) -> dict[str, int]:
-        names: dict[str, int] = {}
-        if not self._directory.is_dir():
+    def _list(self, directory: str) -> dict[str, int | None]:
+        """List a directory: name → inode, or None where it is a directory."""
+        names: dict[str, int | None] = {}
+        if not Path(directory).is_dir():
             return names
-        with os.scandir(self._directory) as entries:
+        with os.scandir(directory) as entries:
             for entry in entries:
-                if entry.is_file(follow_symlinks=False) and not entry.name.endswith("-shm"):
+                if entry.is_dir(follow_symlinks=False):
+                    names[entry.name] = None
+                elif entry.is_file(follow_symlinks=False) and not entry.name.endswith("-shm"):
                     names[entry.name] = entry.inode()
                     self._know(entry.inode(), entry.path)
         return names
+
+    def _walk(self, listing: Callable[[str], Mapping[str, int | None]], beneath: str = "") -> dict[str, int | None]:
+        """Give every path beneath a directory, as `listing` lists them."""
+        paths: dict[str, int | None] = {}
+        for name, inode in listing(str(self._directory / beneath)).items():
+            path = f"{beneath}/{name}" if beneath else name
+            paths[path] = inode
+            if inode is None:
+                paths |= self._walk(listing, path)
+        return paths
 
     def _know(self, inode: int, path: str) -> None:
         if inode not in self._descriptors:
@@ -132,34 +154,39 @@ def apply(content: bytearray, step: Step) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """How things were when the power went."""
+    """How things were when the power went. Names are paths beneath the directory; None is a directory."""
 
     has_name: bool
-    durable_names: Mapping[str, int]
-    names: Mapping[str, int]
+    durable_names: Mapping[str, int | None]
+    names: Mapping[str, int | None]
     durable: Mapping[int, bytes]
     since: Mapping[int, Sequence[Step]]
 
-    def everything(self) -> dict[str, bytes]:
+    def everything(self) -> Found:
         """Give what is there as long as the power is on."""
-        return {name: self._content(inode, self.since[inode]) for name, inode in self.names.items()}
+        return self._found(self.names, lambda steps: steps)
 
-    def outcomes(self) -> dict[str, dict[str, bytes] | None]:
+    def outcomes(self) -> dict[str, Found | None]:
         """Give what may be found, by the model's words; None: not even the directory. Equal ones only once."""
-        found: dict[str, dict[str, bytes] | None] = {
-            "lost": {name: self.durable[inode] for name, inode in self.durable_names.items()} if self.has_name else None
-        }
-        for word, choose in (("named", lambda _: ()), ("torn", _torn), ("shuffled", _shuffled)):
-            directory = {name: self._content(inode, choose(self.since[inode])) for name, inode in self.names.items()}
+        found: dict[str, Found | None] = {"lost": self._found(self.durable_names, _none) if self.has_name else None}
+        for word, choose in (("named", _none), ("torn", _torn), ("shuffled", _shuffled)):
+            directory = self._found(self.names, choose)
             if directory not in found.values():
                 found[word] = directory
         return found
 
-    def _content(self, inode: int, steps: Sequence[Step]) -> bytes:
+    def _found(self, names: Mapping[str, int | None], choose: Callable[[Sequence[Step]], Sequence[Step]]) -> Found:
+        return {path: None if inode is None else self._content(inode, choose) for path, inode in names.items()}
+
+    def _content(self, inode: int, choose: Callable[[Sequence[Step]], Sequence[Step]]) -> bytes:
         content = bytearray(self.durable[inode])
-        for step in steps:
+        for step in choose(self.since.get(inode, ())):
             apply(content, step)
         return bytes(content)
+
+
+def _none(_steps: Sequence[Step]) -> Sequence[Step]:
+    return ()
 
 
 def _torn(steps: Sequence[Step]) -> Sequence[Step]:
@@ -181,10 +208,13 @@ def read_will(will: Path) -> Cut:
     return cut
 
 
-def lay_out(found: Mapping[str, bytes] | None, directory: Path) -> None:
+def lay_out(found: Found | None, directory: Path) -> None:
     """Make `directory`, which must not exist, as it was found; None makes nothing."""
     if found is None:
         return
     directory.mkdir(mode=0o700)
-    for name, content in found.items():
-        (directory / name).write_bytes(content)
+    for path, content in found.items():
+        if content is None:
+            (directory / path).mkdir(mode=0o700)
+        else:
+            (directory / path).write_bytes(content)

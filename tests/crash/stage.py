@@ -118,7 +118,10 @@ class Stage:
         return found
 
     def rows(self, state: Path | None = None) -> dict[str, Row]:
-        """Give what the manifest says, by path. What is read is a copy: to open it is to mend it."""
+        """Give what the manifest says, by path. What is read is a copy: to open it is to mend it.
+
+        Raises sqlite3.DatabaseError where it is damaged.
+        """
         state = state or self.state
         if not (state / FILE_NAME).exists():
             return {}
@@ -129,7 +132,8 @@ class Stage:
             if not file.name.endswith("-shm"):
                 shutil.copy(file, copy)
         with contextlib.closing(sqlite3.connect(copy / FILE_NAME)) as connection:
-            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            if (said := connection.execute("PRAGMA integrity_check").fetchall()) != [("ok",)]:
+                raise sqlite3.DatabaseError(f"integrity_check: {said}")
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'file'").fetchone():
                 return {}
             query = "SELECT directory, name, state, lower(hex(digest)), file_id FROM file"
@@ -141,10 +145,12 @@ class Stage:
     def is_done(self) -> bool:
         """Whether disk, cloud and manifest say the same."""
         disk = self.disk()
-        if {path: found.content for path, found in self.objects().items()} != disk:
-            return False
-        rows = self.rows()
-        return rows.keys() == disk.keys() and all(row.state == State.PROVED for row in rows.values())
+        try:
+            cloud, rows = self.objects(), self.rows()
+        except (KeyError, FileNotFoundError, sqlite3.DatabaseError):
+            return False  # it was at work while we looked
+        is_equal = {path: found.content for path, found in cloud.items()} == disk
+        return is_equal and rows.keys() == disk.keys() and all(row.state == State.PROVED for row in rows.values())
 
     def crossed(self) -> list[str]:
         """Give the kinds of the boundaries that the last armed process has crossed, in their order."""

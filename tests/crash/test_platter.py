@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.crash.matrix import Boundary
-from tests.crash.platter import Cut, Platter, Step, apply, lay_out, read_will
+from tests.crash.platter import GARBAGE, Cut, Platter, Step, apply, lay_out, read_will
 from tests.crash.scenes import play
 from tests.crash.vfs import is_reachable
 
@@ -54,7 +54,7 @@ def test_what_is_synced_stays(tmp_path: Path) -> None:
 
     (disk / "kept").write_bytes(b"kept")
     platter.sync(str(disk / "kept"))
-    platter.sync_names()
+    platter.sync_names(str(disk))
     (disk / "new").write_bytes(b"new")
     outcomes = cut_of(platter, will).outcomes()
 
@@ -87,13 +87,31 @@ def test_a_directory_whose_name_is_not_synced(tmp_path: Path) -> None:
     disk.mkdir()
     (disk / "file").write_bytes(b"content")
     platter.sync(str(disk / "file"))
-    platter.sync_names()
+    platter.sync_names(str(disk))
 
     before = cut_of(platter, will).outcomes()["lost"]
     platter.has_name = True
     after = cut_of(platter, will).outcomes()["lost"]
 
     assert (before, after) == (None, {"file": b"content"})
+
+
+def test_a_directory_beneath(tmp_path: Path) -> None:
+    """What is in it is there when its own names are synced, and those of the directory above."""
+    disk, will = tmp_path / "disk", tmp_path / "will"
+    disk.mkdir()
+    platter = Platter(disk, will)
+    (disk / "beneath").mkdir()
+    (disk / "beneath" / "file").write_bytes(b"content")
+    platter.sync(str(disk / "beneath" / "file"))
+
+    platter.sync_names(str(disk / "beneath"))
+    nameless = cut_of(platter, will).outcomes()
+    platter.sync_names(str(disk))
+    named = cut_of(platter, will).outcomes()
+
+    assert nameless["lost"] == {}
+    assert named == {"lost": {"beneath": None, "beneath/file": b"content"}}
 
 
 def test_writes_come_through_in_part_and_in_another_order(tmp_path: Path) -> None:
@@ -108,19 +126,17 @@ def test_writes_come_through_in_part_and_in_another_order(tmp_path: Path) -> Non
     outcomes = cut_of(platter, will).outcomes()
 
     assert outcomes["lost"] == {"file": bytes(16)}
-    torn, shuffled = outcomes["torn"], outcomes["shuffled"]
-    assert torn is not None
-    assert torn["file"][:10] == b"0000111122"
-    assert b"22" not in torn["file"][10:]
-    assert shuffled == {"file": bytes(8) + b"22223333"}
+    assert outcomes["shuffled"] == {"file": bytes(8) + b"22223333"}
+    assert outcomes["torn"] == {"file": b"0000111122" + GARBAGE[:2] + bytes(4)}
 
 
 def test_laid_out(tmp_path: Path) -> None:
     """What was found becomes a directory again, or none."""
-    lay_out({"a": b"1"}, tmp_path / "there")
+    lay_out({"a": b"1", "b": None, "b/c": b"2"}, tmp_path / "there")
     lay_out(None, tmp_path / "gone")
 
-    assert {file.name: file.read_bytes() for file in (tmp_path / "there").iterdir()} == {"a": b"1"}
+    assert (tmp_path / "there" / "a").read_bytes() == b"1"
+    assert (tmp_path / "there" / "b" / "c").read_bytes() == b"2"
     assert not (tmp_path / "gone").exists()
 
 
@@ -134,9 +150,11 @@ def test_the_model_is_the_disk(kind: str, tmp_path: Path, nursery: Nursery) -> N
     with matrix.scene.stage(tmp_path / "try", nursery) as stage:
         matrix.work(stage, matrix.arms(stage, Boundary(kind, 1)))
         cut = read_will(stage.place / "will")
-        files = {file.name: file for file in stage.state.iterdir() if file.is_file() and file.suffix != ".db-shm"}
+        files = {place.relative_to(stage.state).as_posix(): place for place in stage.state.rglob("*")}
+        there = {path: place.read_bytes() if place.is_file() else None for path, place in files.items()}
+        there.pop("manifest.db-shm", None)
 
-        assert cut.everything() == {name: file.read_bytes() for name, file in files.items()}
+        assert cut.everything() == there
         assert any(cut.since.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync.core.model import State
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from tests.crash.stage import Object, Stage
+    from tests.crash.stage import Object, Row, Stage
 
 
 class Recovery(NamedTuple):
@@ -26,26 +27,38 @@ def of_the_moment(stage: Stage, before: Mapping[str, Object], state: Path | None
 
     `state`: the state directory, where it is another than the stage's.
     """
-    rows, objects, disk = stage.rows(state), stage.objects(), stage.disk()
-    allowed = {path: {before[path].content} if path in before else set() for path in objects}
-    there = {found.content for found in objects.values()}
+    try:
+        rows = stage.rows(state)
+    except sqlite3.DatabaseError as error:
+        return [f"damaged: {error}"]
+    objects, disk = stage.objects(), stage.disk()
+    return [*_of_the_objects(objects, rows, before, disk), *_of_the_missing(objects, before, disk)]
 
-    def complaints() -> Iterator[str]:
-        for path, found in objects.items():
-            if path not in rows or rows[path].file_id is None:
-                yield f"orphan: {path} is in the cloud, and no row can name it"
-            if found.content not in allowed[path] | {disk.get(path)}:
-                yield f"torn: {path} in the cloud is no state of the file"
-        for path, row in rows.items():
-            if row.digest is not None and (path not in objects or objects[path].md5 != row.digest):
-                yield f"false claim: the row of {path} is sure of bytes that the cloud does not hold"
-        for path in before.keys() - objects.keys():
-            if path in disk:
-                yield f"deleted: {path} is on the disk, and the cloud had it"
-            elif before[path].content in disk.values() and before[path].content not in there:
-                yield f"deleted too early: {path} has a new name, and the cloud has not got the bytes"
 
-    return list(complaints())
+def _of_the_objects(
+    objects: Mapping[str, Object], rows: Mapping[str, Row], before: Mapping[str, Object], disk: Mapping[str, bytes]
+) -> Iterator[str]:
+    for path, found in objects.items():
+        if path not in rows or rows[path].file_id is None:
+            yield f"orphan: {path} is in the cloud, and no row can name it"
+        states = {before[path].content} if path in before else set()
+        if found.content not in states | {disk.get(path)}:
+            yield f"torn: {path} in the cloud is no state of the file"
+    for path, row in rows.items():
+        if row.digest is not None and (path not in objects or objects[path].md5 != row.digest):
+            yield f"false claim: the row of {path} is sure of bytes that the cloud does not hold"
+
+
+def _of_the_missing(
+    objects: Mapping[str, Object], before: Mapping[str, Object], disk: Mapping[str, bytes]
+) -> Iterator[str]:
+    there, wanted = {found.content for found in objects.values()}, set(disk.values())
+    for path in before.keys() - objects.keys():
+        content = before[path].content
+        if path in disk:
+            yield f"deleted: {path} is on the disk, and the cloud had it"
+        elif content in wanted and content not in there:
+            yield f"deleted too early: {path} has a new name, and the cloud has not got the bytes"
 
 
 def of_the_restart(stage: Stage) -> Recovery:

@@ -28,7 +28,7 @@ class StateLock:
         Raises StateLocked with the name of the process that holds it, StateError where the directory is unusable.
         """
         try:
-            state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(state_dir)
             self._descriptor = os.open(state_dir / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             is_ours = self._take()
         except OSError as error:
@@ -85,3 +85,16 @@ def holder(state_dir: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _make(directory: Path) -> None:
+    """Make a directory where it is missing, so that a power cut takes neither it nor what is durable in it away."""
+    missing = [each for each in directory.parents if not each.exists()]
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in (directory, *missing):
+        with contextlib.suppress(OSError):  # one that may not be read was made by somebody else, long ago
+            descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

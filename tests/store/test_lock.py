@@ -189,3 +189,19 @@ def test_a_file_system_without_locks_is_not_a_second_process(tmp_path: Path, mon
         StateLock(tmp_path, "run")
 
     assert not isinstance(caught.value, StateLocked)
+
+
+def test_a_new_directory_outlives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory above each one that was made is synced: else it could be gone, with all that is durable in it."""
+    synced = []
+    fsync = os.fsync
+
+    def noting(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", noting)
+
+    StateLock(tmp_path / "new" / "state", "run").close()
+
+    assert {tmp_path, tmp_path / "new"} <= set(synced)

@@ -1,0 +1,147 @@
+"""The real process is killed at each kind of boundary once. `python -m tests.crash` tries every one of each kind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash import verdict
+from tests.crash.live import Live
+from tests.crash.matrix import Boundary
+from tests.crash.scenes import OLD, every, play
+from tests.crash.stage import Scene
+from tests.e2e.house import ENVIRONMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from tests.crash.matrix import Try
+    from tests.crash.nursery import Nursery
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+SHARES = 4
+"""So many tests try the kinds together."""
+
+CALLS = ("stable_token", "uploadfile", "upload", "batchdeletefile")
+BYTES = (
+    "after the first byte of an upload",
+    "before the first byte of the file",
+    "after the first byte of the file",
+    "amid the file",
+    "after the last byte of the file",
+    "before the last byte of an upload",
+    "after the last byte of an upload",
+)
+COMMITS = ("a mirror", "expect", "sending", "prove", "deleting", "remove", "equal")
+MUST_MEET = {
+    *(f"before the call {call}" for call in CALLS),
+    *(f"after the answer of {call}" for call in CALLS),
+    *BYTES,
+    *(f"{side} the commit of {commit}" for side in ("before", "after") for commit in COMMITS),
+    *(f"{side} a sync of manifest.db{file}" for side in ("before", "after") for file in ("", "-wal")),
+    "before a write to manifest.db-wal",
+    "before a write to manifest.db",
+}
+"""Kinds of boundaries that every sync with changes crosses, whatever else is built into it."""
+NEWBORN = {
+    "before mkdir of state",
+    "after mkdir of state",
+    "before open of lock",
+    "before manifest.db is made",
+    "after manifest.db is made",
+    "after manifest.db-journal went",
+    "after manifest.db-wal is made",
+    "before a migration",
+    "after a migration",
+}
+
+
+def complaints(tries: Iterable[Try]) -> list[str]:
+    """Say what was wrong, and where."""
+    return [f"{each.at}: {complaint}" for each in tries for complaint in each.complaints]
+
+
+def one_of_each(kinds: Sequence[str]) -> list[Boundary]:
+    """Give one boundary of each kind, from the middle of the scene: no run comes to its end without it."""
+    return [Boundary(kind, (kinds.count(kind) + 1) // 2) for kind in dict.fromkeys(kinds)]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_kind_of_boundary(share: int, tmp_path: Path, nursery: Nursery) -> None:
+    """Killed there, or without power there, it forgets nothing, claims nothing, and goes on where it was."""
+    matrix, kinds = play("changed", tmp_path / "scene", nursery)
+
+    tries = [matrix.crash(at, tmp_path / "try", nursery) for at in one_of_each(kinds)[share::SHARES]]
+
+    assert complaints(tries) == []
+    assert set(kinds) >= MUST_MEET
+    assert [each.at for each in tries if each.at.kind in MUST_MEET and not each.has_died] == []
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_the_birth_of_the_manifest(share: int, tmp_path: Path, nursery: Nursery) -> None:
+    """While directory, lock, file and schema are made there is always something to go on from."""
+    matrix, kinds = play("first", tmp_path / "scene", nursery)
+    birth = kinds[: kinds.index("after the commit of a mirror")]
+
+    tries = [matrix.crash(at, tmp_path / "try", nursery) for at in one_of_each(birth)[share::SHARES]]
+
+    assert complaints(tries) == []
+    assert set(birth) >= NEWBORN
+    assert all(each.has_died for each in tries)
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_a_migration(name: str, tmp_path: Path, nursery: Nursery) -> None:
+    """Killed in the midst of it, the manifest has the old schema or the new one, and every row."""
+    matrix, kinds = play(name, tmp_path / "scene", nursery)
+    boundaries = [at for at in every(name, kinds) if "migration" in at.kind or "-wal" in at.kind]
+
+    tries = [matrix.crash(at, tmp_path / "try", nursery) for at in boundaries]
+
+    assert complaints(tries) == []
+    assert {each.at.kind for each in tries if each.has_died} >= {"before a migration", "after a migration"}
+
+
+def test_files_change_while_it_dies(tmp_path: Path, nursery: Nursery) -> None:
+    """The daemon that is killed amid its work finds, when it is back, what changed when nobody looked."""
+    scene = Scene(tmp_path / "root", tmp_path / "state", tmp_path / "cloud")
+    scene.root.mkdir()
+    wanted = (
+        "after the commit of sending",
+        "amid the file",
+        "after the last byte of an upload",
+        "before the commit of remove",
+    )
+
+    with scene.stage(tmp_path / "stage", nursery) as stage:
+        live = Live(stage)
+        tries = [live.crash(Boundary(kind, 1)) for kind in wanted]
+
+    assert complaints(tries) == []
+    assert all(each.has_died for each in tries)
+
+
+def test_a_process_of_its_own(tmp_path: Path, nursery: Nursery) -> None:
+    """`python -m tests.crash.dying` dies as those from the nursery do, by its own hand, and leaves the same behind."""
+    matrix, _ = play("changed", tmp_path / "scene", nursery)
+    at = ["--at", "after the last byte of an upload", "--nth", "2"]
+
+    with matrix.scene.stage(tmp_path / "try", nursery) as stage:
+        before = stage.objects()
+        paths = ["--state", str(stage.state), "--log", str(stage.place / "log")]
+        command = [sys.executable, "-m", "tests.crash.dying", *paths, *at, "--", "sync", "-c", str(stage.config)]
+        ended = subprocess.run(command, check=False, capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
+        stage.calm_down()
+        moment = verdict.of_the_moment(stage, before)
+        recovery = verdict.of_the_restart(stage)
+
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+    assert moment == []
+    assert recovery == ([], 1)

@@ -105,7 +105,7 @@ class Uploads:
             return  # somebody else has done it, or it is not wanted any more
         row, file = opened
         try:
-            if wait := unsettled_seconds(file.fingerprint):
+            if wait := unsettled_seconds(file.fingerprint, int(self._host.now() * 1e9)):
                 await asyncio.sleep(wait)
             if file.fingerprint.size <= SMALL:
                 await self._attempt_small(row, file)

@@ -168,7 +168,7 @@ class Simulation:
             blind_rescan_seconds=settings.blind_rescan,
             delays=Delays(),
         )
-        self.watch.restart()
+        self.watch.restart(is_there=self.disk.top is not None)
         self.life = Life(self.clock, self._dice, (self.connection, self.reader), self.cloud, habits, self.fail)
         self.life.mirror.blind = settings.blind
         self.note("starts")
@@ -212,7 +212,8 @@ class Simulation:
         self.outcome.counts[f"disk {step.verb}"] += 1
         self._is_silent |= step.verb in SILENT_VERBS
         done = getattr(self.disk, step.verb)(*step.values)
-        if done and step.verb == "rename":
+        is_seen = not any(f"{path}/".startswith(f"{blind}/") for blind in self.watch.blind for path in step.values)
+        if done and step.verb == "rename" and is_seen:
             self.oracle.moved(*step.values)
 
     def _interrupt(self) -> None:

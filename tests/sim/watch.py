@@ -34,9 +34,10 @@ class Watch:
         self.is_attached = True
         self._life = 0
 
-    def restart(self) -> None:
+    def restart(self, *, is_there: bool) -> None:
         """Begin anew with a new life: what was on its way is forgotten."""
         self._life += 1
+        self.is_attached = is_there
         self._pending.clear()
         self.has_lost = False
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.config.schema import GuardConfig
-from tcbsync.core.model import State
+from tcbsync.core.model import Delete, Plan, State
 from tcbsync.emulator.faults import Fault
+from tcbsync.store import rows
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
+    from tcbsync.cloud.api import Link
     from tcbsync.emulator.server import Emulator
     from tests.engine.world import World
 
@@ -46,6 +48,35 @@ async def test_an_ignored_file_that_was_mirrored_is_deleted(world: World, where:
 
     assert world.others() == {"keep.txt": b"content"}
     assert world.row("drafts/secret.txt") is None
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_an_upload_does_not_overrule_what_was_decided_as_it_began(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
+) -> None:
+    """The rules changed, and the look's word reached the manifest after the upload had read its row: it stands."""
+    world.write("art.psd", "old")
+    if not is_new:
+        await world.sync()
+        world.write("art.psd", "newer")
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        link = mirror.parts.cloud.link
+
+        async def overtaken(env: str, key: str) -> Link:
+            if key.endswith(".psd"):
+                world.write(".tcbignore", "*.psd\n")
+                await mirror.looks.open(anew=True)
+                decided = Plan(deletes=[Delete("art.psd", was_sent=not is_new)])
+                await mirror.parts.manifest.write(rows.expect, decided, world.host.now())
+            return await link(env, key)
+
+        monkeypatch.setattr(mirror.parts.cloud, "link", overtaken)
+        await mirror.once()
+
+    assert world.others() == {}
+    assert world.row("art.psd") is None
 
 
 async def test_an_ignored_file_whose_delete_is_held_stays_held(world: World) -> None:

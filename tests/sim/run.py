@@ -421,4 +421,6 @@ def install() -> None:
         module.os = SYSTEM
     uploads.SMALL, uploads.CHUNK = 64, 32  # type: ignore[attr-defined]
     ignore._compiled = functools.cache(_compiled)
+    logging.getLogger("tcbsync").propagate = False
+    logging.getLogger("tcbsync").addHandler(logging.NullHandler())
     warnings.simplefilter("ignore")

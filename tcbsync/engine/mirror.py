@@ -200,8 +200,8 @@ class Mirror:
             sight = await self.looks.look(scopes, defers=True)
         except StateError as error:
             self.parts.pace.stalled(error)
+            self.hint((scope, False) for scope in scopes)  # at once: while they wait, nobody may think that all is seen
             await asyncio.sleep(STALLED_SECONDS if "" in scopes else 1.0)
-            self.hint((scope, False) for scope in scopes)
             return
         self.parts.pace.resumed()
         self.nudge()

@@ -108,7 +108,7 @@ class Uploads:
             return  # somebody else has done it, or it is not wanted any more
         row, file = opened
         try:
-            if wait := unsettled_seconds(file.fingerprint):
+            if wait := unsettled_seconds(file.fingerprint, int(self._host.now() * 1e9)):
                 await asyncio.sleep(wait)
             if file.fingerprint.size <= SMALL:
                 await self._attempt_small(row, file)
@@ -157,14 +157,18 @@ class Uploads:
         await self._send(Found(job.path, file.fingerprint, job.local), chunks, lambda: sent[0])
 
     async def _touch(self, found: Found) -> None:
-        await self._manifest.write(rows.prove, found, self._host.now())
-        self._parts.tally.touches += 1
+        if await self._manifest.write(rows.prove, found, self._host.now()):
+            self._parts.tally.touches += 1
+        else:
+            self._parts.look_again(found.local)
 
     async def _send(self, found: Found, chunks: Callable[[], AsyncIterator[bytes]], sent: Callable[[], Found]) -> None:
         env, key = self._target.env, self._target.prefix + found.path
         with self._pace.passage(env):
             link = await self._parts.cloud.link(env, key)
-            await self._manifest.write(rows.sending, found, link.file_id, self._host.now())
+            if not await self._manifest.write(rows.sending, found, link.file_id):
+                self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
+                return
             receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks(), self._target.form))
         proof = sent()
         assert proof.digest is not None, "a file that was read has a digest"

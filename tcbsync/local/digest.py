@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
 from typing import TYPE_CHECKING, Self
 
 from tcbsync.core.errors import FileChanged, FileUnreadable, FileVanished
@@ -101,9 +100,11 @@ class OpenFile:
         return Found(self._path, self.fingerprint, self._local, self._md5.digest())
 
 
-def unsettled_seconds(fingerprint: Fingerprint) -> float:
-    """How long to wait until a change of the file is sure to change its fingerprint; 0 where that is so already."""
-    now_ns = time.time_ns()
+def unsettled_seconds(fingerprint: Fingerprint, now_ns: int) -> float:
+    """How long to wait until a change of the file is sure to change its fingerprint; 0 where that is so already.
+
+    `now_ns` is the wall clock.
+    """
     # Whoever sets the mtime back, as rsync and tar do, cannot set the ctime.
     return max(_unsettled_ns(fingerprint.mtime_ns, now_ns), _unsettled_ns(fingerprint.ctime_ns, now_ns)) / 1e9
 

@@ -60,27 +60,34 @@ def expect(connection: sqlite3.Connection, mirror: int, plan: Plan, now: float) 
     connection.executemany(GONE, gone)
 
 
-def sending(connection: sqlite3.Connection, mirror: int, found: Found, file_id: str, now: float) -> None:
-    """Write down, before the first byte leaves, that an object may come to be under `file_id`."""
+def sending(connection: sqlite3.Connection, mirror: int, found: Found, file_id: str) -> bool:
+    """Write down, before the first byte leaves, that an object may come to be under `file_id`.
+
+    Gives whether the row still wants that; where a look has decided otherwise meanwhile, nothing may leave.
+    """
     local = found.local if found.local != found.path else None
-    connection.execute(
-        """
-        INSERT INTO file (mirror, directory, name, size, mtime_ns, ctime_ns, inode, local, state, since, file_id)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT DO UPDATE SET
-            size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,
-            local = excluded.local, state = excluded.state, file_id = excluded.file_id, digest = NULL
-        """,
-        (*_at(mirror, found.path), *found.fingerprint, local, State.UPLOAD, now, file_id),
+    return (
+        connection.execute(
+            "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, local = ?, file_id = ?, digest = NULL"
+            f" WHERE {AT} AND state = ?",
+            (*found.fingerprint, local, file_id, *_at(mirror, found.path), State.UPLOAD),
+        ).rowcount
+        > 0
     )
 
 
-def prove(connection: sqlite3.Connection, mirror: int, found: Found, now: float) -> None:
-    """Write down that the cloud surely holds `found.digest`, which is what the file with this fingerprint contains."""
-    connection.execute(
-        "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, digest = ?, state = ?, since = ?,"
-        f" attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = '' WHERE {AT}",
-        (*found.fingerprint, found.digest, State.PROVED, now, *_at(mirror, found.path)),
+def prove(connection: sqlite3.Connection, mirror: int, found: Found, now: float) -> bool:
+    """Write down that the cloud surely holds `found.digest`, which is what the file with this fingerprint contains.
+
+    Gives whether the row still wanted that; where a look has decided otherwise meanwhile, its word stands.
+    """
+    return (
+        connection.execute(
+            "UPDATE file SET size = ?, mtime_ns = ?, ctime_ns = ?, inode = ?, digest = ?, state = ?, since = ?,"
+            f" attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = '' WHERE {AT} AND state = ?",
+            (*found.fingerprint, found.digest, State.PROVED, now, *_at(mirror, found.path), State.UPLOAD),
+        ).rowcount
+        > 0
     )
 
 

@@ -76,6 +76,24 @@ async def test_a_manifest_that_has_room_again_is_no_trouble_any_more(world: Worl
         await eventually(lambda: assembly.pace.closed(ENV) is None)
 
 
+async def test_what_could_not_be_looked_at_is_not_in_sync(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look that the manifest broke off waits to be done again; until then nobody knows whether all is equal."""
+    world.write("a")
+
+    async with world.assembly() as assembly, alive(assembly, watches=False) as (mirror,):
+        await eventually(mirror.is_in_sync)
+
+        def failing(*_: object) -> None:
+            raise StateError("disk I/O error")
+
+        monkeypatch.setattr(mirror.parts.manifest, "records", failing)
+        mirror.hint([("", True)])
+        await eventually(lambda: "disk I/O" in assembly.pace.last_error)
+        is_in_sync = await mirror.is_in_sync()
+
+    assert not is_in_sync
+
+
 @pytest.mark.slow
 async def test_queries_that_fail_stop_no_loop(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk error while the manifest is read is told as what it is; each loop comes again."""

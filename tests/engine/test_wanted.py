@@ -9,12 +9,13 @@ import pytest
 
 from tcbsync.config.schema import GuardConfig
 from tcbsync.core.errors import StateError
-from tcbsync.core.model import State
+from tcbsync.core.model import Delete, Plan, State
 from tcbsync.emulator.faults import Fault
 from tcbsync.store import rows
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
+    from tcbsync.cloud.api import Link
     from tcbsync.emulator.server import Emulator
     from tests.engine.world import World
 
@@ -51,6 +52,35 @@ async def test_an_ignored_file_that_was_mirrored_is_deleted(world: World, where:
     assert world.row("drafts/secret.txt") is None
 
 
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_an_upload_does_not_overrule_what_was_decided_as_it_began(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, is_new: bool
+) -> None:
+    """The rules changed, and the look's word reached the manifest after the upload had read its row: it stands."""
+    world.write("art.psd", "old")
+    if not is_new:
+        await world.sync()
+        world.write("art.psd", "newer")
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        link = mirror.parts.cloud.link
+
+        async def overtaken(env: str, key: str) -> Link:
+            if key.endswith(".psd"):
+                world.write(".tcbignore", "*.psd\n")
+                await mirror.looks.open(anew=True)
+                decided = Plan(deletes=[Delete("art.psd", was_sent=not is_new)])
+                await mirror.parts.manifest.write(rows.expect, decided, world.host.now())
+            return await link(env, key)
+
+        monkeypatch.setattr(mirror.parts.cloud, "link", overtaken)
+        await mirror.once()
+
+    assert world.others() == {}
+    assert world.row("art.psd") is None
+
+
 async def test_an_ignored_file_whose_delete_is_held_stays_held(world: World) -> None:
     """Another look at the tree does not take an object back that is to go: the rules are asked again."""
     world.write("art.psd")
@@ -76,9 +106,7 @@ async def test_a_file_that_is_no_longer_ignored_comes_back(world: World) -> None
     assert world.is_equal()
 
 
-async def test_rules_that_come_back_after_half_a_look_are_obeyed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rules_that_come_back_after_half_a_look_are_obeyed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look under other rules was cut off: what it wrote down is no more trusted than if it had come to its end."""
 
     def cut_off(*_values: object) -> None:

@@ -221,13 +221,11 @@ SECOND = 1_000_000_000
         pytest.param(NOW - NOW % SECOND - COARSE_TICK_NS, OLD, 0, id="whole seconds, long enough ago"),
     ],
 )
-def test_how_long_a_young_file_has_to_wait(
-    monkeypatch: pytest.MonkeyPatch, mtime_ns: int, ctime_ns: int, seconds: float
-) -> None:
+def test_how_long_a_young_file_has_to_wait(mtime_ns: int, ctime_ns: int, seconds: float) -> None:
     """Until the clock that stamps files has ticked: what is written from then on has another fingerprint."""
-    monkeypatch.setattr(time, "time_ns", lambda: NOW)
+    fingerprint = Fingerprint(7, mtime_ns, ctime_ns, 1)
 
-    wait = unsettled_seconds(Fingerprint(7, mtime_ns, ctime_ns, 1))
+    wait = unsettled_seconds(fingerprint, NOW)
 
     assert wait == pytest.approx(seconds)
 
@@ -238,7 +236,7 @@ def test_after_the_wait_no_change_goes_unseen(root: Path, change: Callable[[Path
     for _ in range(20):
         change(root / "d" / "a")
         with OpenFile(root, "d/a", "d/a") as file:
-            time.sleep(unsettled_seconds(file.fingerprint))
+            time.sleep(unsettled_seconds(file.fingerprint, time.time_ns()))
             read(file)
             change(root / "d" / "a")
 

@@ -101,14 +101,16 @@ class Table:
         """Want an upload."""
         self.do(rows.expect, Plan(uploads=[Upload(found, replaces=False)]), now)
 
-    def send(self, found: Found, now: float = NOW) -> None:
-        """Let the first byte leave."""
-        self.do(rows.sending, found, file_id(found.path), now)
+    def send(self, found: Found, mirror: int = 1) -> None:
+        """Want an upload, unless one is wanted already, and let the first byte leave."""
+        if not self.do_for(mirror, rows.sending, found, file_id(found.path)):
+            self.do_for(mirror, rows.expect, Plan(uploads=[Upload(found, replaces=False)]), NOW)
+            assert self.do_for(mirror, rows.sending, found, file_id(found.path))
 
     def prove(self, found: Found, now: float = NOW) -> None:
         """Take a file from nothing to proved."""
         self.upload(found, now)
-        self.send(found, now)
+        self.send(found)
         self.do(rows.prove, found, now)
 
     def touch(self, found: Found, now: float = NOW) -> None:

@@ -89,7 +89,7 @@ class History:
                 continue
             found = self.found(job.path)
             if found.digest != job.digest:
-                self.table.send(found, self.now)
+                self.table.send(found)
                 self.sure.pop(job.path, None)
                 if ending == "cut off before":
                     continue

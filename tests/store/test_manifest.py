@@ -27,7 +27,7 @@ def tree(table: Table) -> Table:
     for path in TREE:
         table.upload(file(path))
     for path in ("elsewhere/x", "d/another/x"):
-        table.do_for(2, rows.sending, file(path), "id", NOW)
+        table.send(file(path), mirror=2)
     return table
 
 
@@ -238,7 +238,7 @@ def test_when_both_sides_are_equal(table: Table, state: State, parked: int, *, e
 def test_another_mirrors_work_is_its_own(table: Table) -> None:
     """Neither its rows nor its problems count here."""
     problem = Plan(problems=[Problem("a", "permission denied")])
-    table.do_for(2, rows.sending, file("a"), "id", NOW)
+    table.send(file("a"), mirror=2)
     table.do_for(2, rows.note_problems, [""], problem, NOW)
 
     assert table.manifest.is_equal()

@@ -184,7 +184,6 @@ DIRTY = "attempts = 3, due_at = 9e9, parked = 1, approved = 1, code = 'delete', 
         pytest.param(lambda table: table.touch(file("a", moment=2)), id="touched"),
         pytest.param(lambda table: table.do(rows.expect, forget("a", was_sent=True), NOW), id="to be deleted"),
         pytest.param(lambda table: table.do(rows.expect, Plan(keeps=[Keep("a")]), NOW), id="kept"),
-        pytest.param(lambda table: table.do(rows.prove, file("a", "two", moment=2), NOW), id="proved"),
     ],
 )
 def test_a_change_of_mind_starts_anew(table: Table, command: Callable[[Table], None]) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.core.model import State, Upload
+from tcbsync.core.model import Keep, Plan, State, Upload
 from tcbsync.core.plan import decide
 from tcbsync.store import rows
 from tests.store.table import FRESH, LATER, NOW, Table, digest_of, file, file_id, fingerprint, forget, known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def test_before_the_first_byte_leaves(table: Table) -> None:
@@ -18,7 +22,7 @@ def test_before_the_first_byte_leaves(table: Table) -> None:
     table.upload(file("a", "two", moment=2), LATER)
     table.do(rows.fail, "a", "HTTP 502", "bad gateway", LATER)
 
-    table.do(rows.sending, file("a", "two", moment=3), "cloud://env.other/a", LATER + 1)
+    table.do(rows.sending, file("a", "two", moment=3), "cloud://env.other/a")
 
     row = known(table, "a")
     assert (row["state"], row["digest"], row["file_id"]) == (State.UPLOAD, None, "cloud://env.other/a")
@@ -26,13 +30,26 @@ def test_before_the_first_byte_leaves(table: Table) -> None:
     assert fingerprint(row) == file("a", "two", moment=3).fingerprint
 
 
-def test_bytes_may_leave_for_a_row_that_is_gone(table: Table) -> None:
-    """The file came back just as its row was forgotten: the object is not without a row for a moment."""
-    table.send(file("a"))
+@pytest.mark.parametrize(
+    "decide_otherwise",
+    [
+        pytest.param(lambda table: table.do(rows.expect, forget("a", was_sent=True), LATER), id="to be deleted"),
+        pytest.param(lambda table: table.do(rows.expect, Plan(keeps=[Keep("a")]), LATER), id="kept"),
+        pytest.param(lambda table: table.connection.execute("DELETE FROM file"), id="forgotten"),
+    ],
+)
+def test_nothing_leaves_that_is_not_wanted_any_more(table: Table, decide_otherwise: Callable[[Table], None]) -> None:
+    """A look decided so just before the upload took the path: neither the first byte nor a proof overrules it."""
+    table.prove(file("a"))
+    table.upload(file("a", "two", moment=2))
+    decide_otherwise(table)
+    before = table.row("a")
 
-    row = known(table, "a")
-    assert row | FRESH == row
-    assert (row["state"], row["since"], row["file_id"], row["digest"]) == (State.UPLOAD, NOW, file_id("a"), None)
+    is_sent = table.do(rows.sending, file("a", "two", moment=2), file_id("a"))
+    is_proved = table.do(rows.prove, file("a", "two", moment=2), LATER)
+
+    assert (is_sent, is_proved) == (False, False)
+    assert table.row("a") == before
 
 
 def test_proof_ends_it(table: Table) -> None:
@@ -151,7 +168,7 @@ def test_commands_are_for_one_mirror(table: Table) -> None:
     """The same paths in another mirror are other files, whatever state they are in."""
     for mirror, state in ((1, 0), *((2, state) for state in range(5))):
         path = "a" if state == 0 else f"d/{state}"
-        table.do_for(mirror, rows.sending, file(path), "id", NOW)
+        table.send(file(path), mirror)
         table.do_for(mirror, rows.prove, file(path), NOW)
         table.connection.execute("UPDATE file SET state = ? WHERE mirror = 2 AND name = ?", (state, str(state)))
     table.connection.execute("UPDATE file SET attempts = 1, due_at = 9e9 WHERE mirror = 2 AND state = 1")

@@ -43,7 +43,8 @@ async def test_what_is_written_is_there_the_next_time(tmp_path: Path) -> None:
     """The state directory remembers."""
     store = Store(tmp_path, "test")
     manifest = await store.manifest("site", "env", "p/")
-    await manifest.write(rows.sending, file("a"), "cloud://a", NOW)
+    await manifest.write(rows.expect, wanted(["a"]), NOW)
+    await manifest.write(rows.sending, file("a"), "cloud://a")
     await manifest.write(rows.prove, file("a"), NOW)
     await store.close()
 
@@ -130,7 +131,7 @@ async def test_a_thousand_files_at_once(store: Store) -> None:
     await manifest.write(rows.expect, wanted(paths), NOW)
 
     async def upload(path: str) -> None:
-        await manifest.write(rows.sending, file(path), f"cloud://{path}", NOW)
+        await manifest.write(rows.sending, file(path), f"cloud://{path}")
         assert (record := await asyncio.to_thread(manifest.record, path)) is not None
         assert (record.digest, record.was_sent) == (None, True)
         await manifest.write(rows.prove, file(path), NOW)
@@ -158,7 +159,7 @@ async def main() -> None:
         for step in range(1_000_000):
             found = file(f"{number}/{step}")
             await manifest.write(rows.expect, Plan(uploads=[Upload(found, replaces=False)]), 0)
-            await manifest.write(rows.sending, found, "id", 0)
+            await manifest.write(rows.sending, found, "id")
             print("sent", found.path, flush=True)
             await manifest.write(rows.prove, found, 0)
             print("proved", found.path, flush=True)

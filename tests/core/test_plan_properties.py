@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tcbsync.core.model import Plan, Problem, State, is_beneath
 from tests.core.trees import DIRECTORIES, PATHS, Mirrored, Step, Tree, perturbed, planned, steps
 
-quickly = settings(max_examples=150)
 LATER, LATEST = 100, 200
 
 
@@ -35,7 +34,6 @@ def problems() -> st.SearchStrategy[list[Problem]]:
     return st.lists(st.builds(Problem, path, st.just("input/output error")), max_size=3)
 
 
-@quickly
 @given(steps(), steps())
 def test_a_plan_that_is_carried_out_makes_them_equal(first: list[Step], then: list[Step]) -> None:
     """Afterwards there is a proved row for each file, with the digest of its content, and no other row."""
@@ -50,7 +48,6 @@ def test_a_plan_that_is_carried_out_makes_them_equal(first: list[Step], then: li
     }
 
 
-@quickly
 @given(steps(), steps(), st.booleans())
 def test_a_second_look_wants_nothing(first: list[Step], then: list[Step], deletes: bool) -> None:
     """Neither once the plan is written down, nor once it is carried out: restarts repeat nothing."""
@@ -66,7 +63,6 @@ def test_a_second_look_wants_nothing(first: list[Step], then: list[Step], delete
     assert plan.unchanged == len(tree)
 
 
-@quickly
 @given(steps(), steps(), steps(), st.integers(1, 4))
 def test_any_moment_is_a_good_one_to_look_again(
     first: list[Step], then: list[Step], at_last: list[Step], fraction: int
@@ -85,7 +81,6 @@ def test_any_moment_is_a_good_one_to_look_again(
     assert all(row.state == State.PROVED for row in mirror.rows.values())
 
 
-@quickly
 @given(steps(), steps(), steps())
 def test_a_tree_that_was_away_comes_back(first: list[Step], while_away: list[Step], then: list[Step]) -> None:
     """Files that come back with the fingerprints they had are trusted only where the cloud holds their bytes."""
@@ -101,7 +96,6 @@ def test_a_tree_that_was_away_comes_back(first: list[Step], while_away: list[Ste
     assert {path: row.digest for path, row in mirror.rows.items()} == {p: file.digest for p, file in back.items()}
 
 
-@quickly
 @given(steps(), steps(), problems(), st.booleans())
 def test_nothing_under_a_problem_is_touched(
     first: list[Step],
@@ -120,7 +114,6 @@ def test_nothing_under_a_problem_is_touched(
     assert decided(plan) == {path for path in wanted if path not in troubled and not is_beneath(path, troubled)}
 
 
-@quickly
 @given(steps(), steps())
 def test_comparing_changes_neither_side(first: list[Step], then: list[Step]) -> None:
     """The rows are only read."""
@@ -133,7 +126,6 @@ def test_comparing_changes_neither_side(first: list[Step], then: list[Step]) -> 
     assert mirror.rows == before
 
 
-@quickly
 @given(steps(), steps())
 def test_a_mirror_that_never_deletes_forgets_no_object(first: list[Step], then: list[Step]) -> None:
     """Each object that was ever proved keeps its row, whatever happens to its file."""

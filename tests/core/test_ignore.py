@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tcbsync.core.ignore import DEFAULTS, Rules, rule_problem
 
@@ -114,19 +116,40 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("rules", {"\n".join(case.rules): None for case in CASES}, ids=ascii)
 def test_git_says_so_too(rules: str, repository: Path) -> None:
     """The table above is git's own, not our reading of it."""
-    (repository / ".git" / "info" / "exclude").write_text(rules + "\n", encoding="utf-8")
     mine = [case for case in CASES if "\n".join(case.rules) == rules]
 
+    answer = ignored_by_git(repository, rules, [case.path for case in mine])
+
+    assert answer == {case.path for case in mine if case.is_ignored}
+
+
+def ignored_by_git(repository: Path, rules: str, paths: list[str]) -> set[str]:
+    """Ask git which of the paths these rules ignore."""
+    (repository / ".git" / "info" / "exclude").write_text(rules + "\n", encoding="utf-8")
     answer = subprocess.run(
         ["git", "-C", str(repository), "-c", "core.excludesFile=", "check-ignore", "--no-index", "--stdin", "-z"],
-        input="".join(f"{case.path}\0" for case in mine),
+        input="".join(f"{path}\0" for path in paths),
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-
     assert (answer.returncode in {0, 1}, answer.stderr) == (True, "")
-    assert set(answer.stdout.split("\0")[:-1]) == {case.path for case in mine if case.is_ignored}
+    return set(answer.stdout.split("\0")[:-1])
+
+
+PIECES = st.sampled_from(["a", "b", "ab", "*", "**", "?", "/", "/", "!", "[ab]", "[!a]", "#", "\\", " ", "."])
+RULES = st.lists(st.lists(PIECES, max_size=5).map("".join), max_size=4)
+WAYS = [f"{above}{name}" for above in ("", "a/", "b/", "a/b/", "ab/a/") for name in ("a", "b", "ab", ".a", "#", "!a")]
+
+
+@given(RULES)
+def test_git_says_so_of_any_rules(repository: Path, rules: list[str]) -> None:
+    """Rules that nobody would write mean what they mean to git, too."""
+    ours = Rules(rules)
+
+    theirs = ignored_by_git(repository, "\n".join(rules), WAYS)
+
+    assert {path for path in WAYS if is_ignored(ours, path)} == theirs
 
 
 def test_a_question_mark_is_a_character() -> None:

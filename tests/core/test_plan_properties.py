@@ -7,8 +7,10 @@ import copy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcbsync.core.model import Plan, Problem, State, is_beneath
+from tcbsync.core.model import Plan, Problem, State, Upload, covers, is_beneath
+from tcbsync.core.plan import decide, fingerprint_of
 from tests.core.trees import DIRECTORIES, PATHS, Mirrored, Step, Tree, perturbed, planned, steps
+from tests.core.values import found
 
 LATER, LATEST = 100, 200
 
@@ -138,3 +140,56 @@ def test_a_mirror_that_never_deletes_forgets_no_object(first: list[Step], then: 
 
     assert ever <= set(mirror.rows)
     assert {path for path, row in mirror.rows.items() if row.state == State.KEPT} == ever - set(tree)
+
+
+@given(steps(), steps(), problems(), st.booleans())
+def test_a_plan_says_one_thing_of_a_path_and_never_deletes_what_is_there(
+    first: list[Step], then: list[Step], troubles: list[Problem], deletes: bool
+) -> None:
+    """Nothing that is on the disk is deleted or kept, nothing that is not is sent, and what has no row is not deleted."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+
+    plan = planned(tree, mirror.rows, troubles, deletes=deletes)
+
+    there = [each.found.path for each in (*plan.uploads, *plan.touches)]
+    gone = [each.path for each in (*plan.deletes, *plan.keeps)]
+    assert len(set(there + gone)) == len(there + gone)
+    assert set(there) <= set(tree)
+    assert set(gone) <= set(mirror.rows) - set(tree)
+    assert not (plan.keeps if deletes else plan.deletes)
+
+
+@given(steps(), steps(), steps(), st.integers(1, 4))
+def test_what_the_cloud_surely_holds_is_known_by_what_was_read(
+    first: list[Step], then: list[Step], at_last: list[Step], fraction: int
+) -> None:
+    """With the content read, a file is sent exactly where the cloud is not sure to hold these bytes under its key."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+    mirror.expect(planned(tree, mirror.rows))
+    mirror.work(tree, fraction=fraction)
+    tree = perturbed(tree, at_last, LATEST)
+
+    for path, file in tree.items():
+        row = mirror.rows.get(path)
+        decision = decide(found(path, file.fingerprint, file.digest), row)
+        is_queued = row is not None and row.state == State.UPLOAD and fingerprint_of(row) == file.fingerprint
+        is_sure = row is not None and row.digest == file.digest
+        assert isinstance(decision, Upload) == (not is_sure and not is_queued)
+        if isinstance(decision, Upload):
+            assert decision.replaces == (row is not None and row.was_sent)
+
+
+@given(steps(), steps(), st.sampled_from(DIRECTORIES))
+def test_a_smaller_scope_wants_the_same_for_what_is_in_it(first: list[Step], then: list[Step], scope: str) -> None:
+    """A look at a directory decides as a look at everything does about what lies in it."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+
+    part = planned(
+        {path: file for path, file in tree.items() if covers(scope, path)},
+        {path: row for path, row in mirror.rows.items() if covers(scope, path)},
+    )
+
+    assert decided(part) == {path for path in decided(planned(tree, mirror.rows)) if covers(scope, path)}

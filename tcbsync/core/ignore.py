@@ -120,4 +120,13 @@ def _compiled(line: str) -> _Rule | None:
     pattern = GitIgnoreSpecPattern(text.removesuffix("/"))
     if pattern.include is None or pattern.regex is None:
         return None
-    return _Rule(pattern.regex, pattern.include, text.endswith("/"))
+    return _Rule(_within_names(pattern.regex), pattern.include, text.endswith("/"))
+
+
+def _within_names(regex: re.Pattern[str]) -> re.Pattern[str]:
+    """Let no range match a slash, as git does: `a[!b]c` is one name, and not `a/c`."""
+
+    def bounded(piece: re.Match[str]) -> str:
+        return piece[0] if piece[0].startswith("\\") or piece[0] == "[^/]" else f"(?!/){piece[0]}"
+
+    return re.compile(re.sub(r"\\.|\[\^?\]?[^\]]*\]", bounded, regex.pattern))

@@ -10,8 +10,12 @@ from tcbsync.core.model import join
 from tcbsync.emulator.names import file_id, key_fault, parse_file_id, parse_url_path, url_path
 
 ENV, NUMBER = "test2-4a89da", "1258717764"
-PIECES = st.sampled_from(["a", "/", "//", ".", "..", "\\", "$", "{filename}", "${filename}", "\x17", "\x18", "\x1b", "\x1c"])
-WIDE = st.sampled_from(["é", "e\u0301", "图", "😀", "\udcff", "\ud83d", "%41", "%", "?", "#", "+", " ", "\x00", "\x7f", "\n"])
+PIECES = st.sampled_from(
+    ["a", "/", "//", ".", "..", "\\", "$", "{filename}", "${filename}", "\x17", "\x18", "\x1b", "\x1c"]
+)
+WIDE = st.sampled_from(
+    ["é", "e\u0301", "图", "😀", "\udcff", "\ud83d", "%41", "%", "?", "#", "+", " ", "\x00", "\x7f", "\n"]
+)
 KEYS = st.lists(PIECES | WIDE | st.text(max_size=3), max_size=12).map("".join)
 WIDTHS = {1: "a", 2: "é", 3: "图", 4: "😀"}
 

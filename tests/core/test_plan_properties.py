@@ -146,14 +146,14 @@ def test_a_mirror_that_never_deletes_forgets_no_object(first: list[Step], then: 
 def test_a_plan_says_one_thing_of_a_path_and_never_deletes_what_is_there(
     first: list[Step], then: list[Step], troubles: list[Problem], deletes: bool
 ) -> None:
-    """Nothing that is on the disk is deleted or kept, nothing that is not is sent, and what has no row is not deleted."""
+    """Nothing that is on the disk is deleted or kept, nothing that is not there is sent, nothing without a row goes."""
     tree, mirror = equal_after(first)
     tree = perturbed(tree, then, LATER)
 
     plan = planned(tree, mirror.rows, troubles, deletes=deletes)
 
-    there = [each.found.path for each in (*plan.uploads, *plan.touches)]
-    gone = [each.path for each in (*plan.deletes, *plan.keeps)]
+    there = [upload.found.path for upload in plan.uploads] + [touch.found.path for touch in plan.touches]
+    gone = [delete.path for delete in plan.deletes] + [keep.path for keep in plan.keeps]
     assert len(set(there + gone)) == len(there + gone)
     assert set(there) <= set(tree)
     assert set(gone) <= set(mirror.rows) - set(tree)

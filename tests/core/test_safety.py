@@ -160,9 +160,7 @@ def test_many_small_portions_are_held_like_a_large_one(limit: int, deletes: int,
 
 
 @given(st.integers(1, 400), st.integers(0, 100), st.lists(st.integers(1, 60), min_size=1, max_size=30))
-def test_portions_take_no_more_than_the_limit_of_what_there_was(
-    files: int, percent: int, portions: list[int]
-) -> None:
+def test_portions_take_no_more_than_the_limit_of_what_there_was(files: int, percent: int, portions: list[int]) -> None:
     """Within one window never more of the files go than the limit, counted from the first; and never the last one."""
     guard = Guard(max_deletes=None, max_delete_percent=float(percent))
     left, gone = files, 0

@@ -51,7 +51,7 @@ class Settling(RuleBasedStateMachine):
 
     @rule(path=PATHS)
     def defer(self, path: str) -> None:
-        """A look found it too young."""
+        """Put off what a look found too young."""
         before = self.settle.next_at()
         self.settle.defer(path, self.now)
         self._note(path)
@@ -89,7 +89,7 @@ class Settling(RuleBasedStateMachine):
 
     @invariant()
     def patience_ends(self) -> None:
-        """A look that covers it is due before anybody's patience ends."""
+        """Be due before anybody's patience ends."""
         if self.unanswered:
             next_at = self.settle.next_at()
             assert next_at is not None

@@ -116,8 +116,11 @@ class _Rule(NamedTuple):
 def _compiled(line: str) -> _Rule | None:
     """Compile a rule; None for an empty line and a comment. Raises ValueError, re.error where it is none of these."""
     text = line if line.endswith("\\ ") else line.rstrip()
-    # The `/` at the end says of what kind a path has to be, not what it is called.
-    pattern = GitIgnoreSpecPattern(text.removesuffix("/"))
+    # The `/` at the end says of what kind a path has to be, not what it is called. A space before it counts.
+    name = text.removesuffix("/")
+    if name.endswith(" ") and not name.endswith("\\ "):
+        name = f"{name[:-1]}\\ "
+    pattern = GitIgnoreSpecPattern(name)
     if pattern.include is None or pattern.regex is None:
         return None
     return _Rule(_within_names(pattern.regex), pattern.include, text.endswith("/"))

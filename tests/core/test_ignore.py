@@ -91,6 +91,8 @@ CASES = [
     *cases("a range that runs backwards is nothing", ["[z-a]"], kept="a b"),
     *cases("a negation of nothing is nothing", ["!"], kept="a !"),
     Case("a space that is escaped counts", ["a\\ "], "a ", is_ignored=True),
+    Case("a space before the last slash counts", ["a /"], "a /b", is_ignored=True),
+    Case("a name without the space before the last slash", ["a /"], "a/b", is_ignored=False),
     Case("a space within a name", ["a b"], "d/a b", is_ignored=True),
 ]
 

@@ -116,8 +116,20 @@ class _Rule(NamedTuple):
 def _compiled(line: str) -> _Rule | None:
     """Compile a rule; None for an empty line and a comment. Raises ValueError, re.error where it is none of these."""
     text = line if line.endswith("\\ ") else line.rstrip()
-    # The `/` at the end says of what kind a path has to be, not what it is called.
-    pattern = GitIgnoreSpecPattern(text.removesuffix("/"))
+    # The `/` at the end says of what kind a path has to be, not what it is called. A space before it counts.
+    name = text.removesuffix("/")
+    if name.endswith(" ") and not name.endswith("\\ "):
+        name = f"{name[:-1]}\\ "
+    pattern = GitIgnoreSpecPattern(name)
     if pattern.include is None or pattern.regex is None:
         return None
-    return _Rule(pattern.regex, pattern.include, text.endswith("/"))
+    return _Rule(_within_names(pattern.regex), pattern.include, text.endswith("/"))
+
+
+def _within_names(regex: re.Pattern[str]) -> re.Pattern[str]:
+    """Let no range match a slash, as git does: `a[!b]c` is one name, and not `a/c`."""
+
+    def bounded(piece: re.Match[str]) -> str:
+        return piece[0] if piece[0].startswith("\\") or piece[0] == "[^/]" else f"(?!/){piece[0]}"
+
+    return re.compile(re.sub(r"\\.|\[\^?\]?[^\]]*\]", bounded, regex.pattern))

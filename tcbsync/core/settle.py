@@ -53,14 +53,17 @@ class Settle:
         if waiting is None:
             if len(self._waiting) >= self._max_paths:
                 path = ""
-                self._waiting = {path: min(self._waiting.values(), key=lambda each: each.first_at)}
+                oldest = min(self._waiting.values(), key=lambda each: each.first_at)
+                self._waiting = {path: _Waiting(oldest.first_at, max(oldest.due_at, self._calm_at(path)))}
             waiting = self._waiting.setdefault(path, _Waiting(now, inf))
         if is_quiet:  # counted from the first close: one that follows at once does not put the look off
-            calm_at = self._looked_at.get(path, -inf) + self.delays.calm_seconds
-            waiting.due_at = min(waiting.due_at, max(now + self.delays.blink_seconds, calm_at))
+            waiting.due_at = min(waiting.due_at, max(now + self.delays.blink_seconds, self._calm_at(path)))
         else:
             waiting.due_at = now + self.delays.quiet_seconds
         waiting.due_at = min(waiting.due_at, waiting.first_at + self.delays.patience_seconds)
+
+    def _calm_at(self, path: str) -> float:
+        return self._looked_at.get(path, -inf) + self.delays.calm_seconds
 
     def defer(self, path: str, now: float) -> None:
         """Look at `path` once it had time to become quiet, unless it waits already."""

@@ -39,8 +39,12 @@ log = logging.getLogger(__name__)
 
 SMALL = CHUNK
 """Files up to this size are read once: the bytes that are hashed are the bytes that are sent."""
-GROWING_SECONDS = (2, 5, 15, 60, 300)
-"""When a file that changed or went away while it was read is tried again, unless a look at the disk says otherwise."""
+GROWING_SECONDS = (2, 5, 10, 20, 30)
+"""When a file that changed or went away while it was read is tried again."""
+STILL_SECONDS = 2.0
+"""A streamed file that changed while it was sent is not begun again until it was left alone for so long."""
+PERSISTENT = 10
+"""Each so many attempts it is begun all the same; and so many failures of a file are told to the log as warnings."""
 
 
 class Uploads:
@@ -80,7 +84,8 @@ class Uploads:
 
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1
-        log.warning("%s: %s", job.path, error, extra={"code": code})
+        level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
+        log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
 
     async def _vanished(self, job: Job, error: FileVanished) -> None:
@@ -135,6 +140,9 @@ class Uploads:
         await self._send(found, chunks, lambda: found)
 
     async def _attempt_large(self, job: Job, row: Record, file: OpenFile) -> None:
+        age = self._host.now() - file.fingerprint.mtime_ns / 1e9
+        if job.attempts % PERSISTENT and 0 <= age < STILL_SECONDS:
+            raise FileChanged(f"{job.path} is being written all the time", hint="it is sent once it is quiet")
         if row.digest is not None and file.fingerprint.size == row.size:
             found = await self._host.offload(_read_through, file)
             if found.digest == row.digest:

@@ -7,6 +7,7 @@ is told to wait: see `unsettled_seconds`.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -17,6 +18,7 @@ from tcbsync.core.model import Fingerprint, Found
 from tcbsync.local.scan import GONE, fingerprint_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -89,7 +91,8 @@ class OpenFile:
         FileChanged also where fewer bytes were read, or more, than the file has.
         """
         try:
-            by_name = fingerprint_of(os.lstat(self._root / self._local))
+            with _directory_of(self._root, self._local) as (at, name):
+                by_name = fingerprint_of(os.stat(name, dir_fd=at, follow_symlinks=False))
         except GONE as error:
             raise FileVanished(f"{self._path} went away while it was read") from error
         except OSError as error:
@@ -115,8 +118,12 @@ def _unsettled_ns(stamp_ns: int, now_ns: int) -> int:
     return wait if 0 < wait <= tick else 0
 
 
-def _open_beneath(root: Path, local: str) -> int:
-    """Open `local` below `root`, each part on its own and none of them a link: a link may be swapped in at any time."""
+@contextlib.contextmanager
+def _directory_of(root: Path, local: str) -> Iterator[tuple[int, str]]:
+    """Open the directory that `local` is in, part by part and none of them a link: one may be swapped in at any time.
+
+    Gives it with the name of `local` in it.
+    """
     *directories, name = local.split("/")
     at = os.open(root, DIRECTORY)
     try:
@@ -124,10 +131,15 @@ def _open_beneath(root: Path, local: str) -> int:
             below = os.open(directory, DIRECTORY | os.O_NOFOLLOW, dir_fd=at)
             os.close(at)
             at = below
-        # O_NONBLOCK: a FIFO that was swapped in must not stop us.
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
+        yield at, name
     finally:
         os.close(at)
+
+
+def _open_beneath(root: Path, local: str) -> int:
+    with _directory_of(root, local) as (at, name):
+        # O_NONBLOCK: a FIFO that was swapped in must not stop us.
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=at)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(22, "not a regular file")

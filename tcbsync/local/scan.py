@@ -91,11 +91,14 @@ class Disk:
         return not stat.S_ISREG(mode) or self.is_ignored(local)
 
     def lift(self, local: str) -> str:
-        """Give the topmost part of `local` that is no plain directory; what is beneath it is decided there."""
+        """Give the topmost part of `local` that is no plain directory, or whose key another one has as well.
+
+        What is beneath it is decided there.
+        """
         position = local.find("/")
         while position > 0:
             above = local[:position]
-            if not self._is_directory(above):
+            if not self._is_directory(above) or self._has_twin(above):
                 return above
             position = local.find("/", position + 1)
         return local
@@ -138,6 +141,16 @@ class Disk:
             return stat.S_ISDIR(os.stat(self._at(local), follow_symlinks=follows).st_mode)  # noqa: PTH116 - a hot path
         except OSError:
             return False
+
+    def _has_twin(self, local: str) -> bool:
+        directory, name = split(local)
+        if name.isascii():
+            return False
+        try:
+            names = os.listdir(self._at(directory))  # noqa: PTH208 - a hot path
+        except OSError:
+            return False
+        return sum(normal(other) == normal(name) for other in names) > 1
 
     def _at(self, local: str) -> str:
         return f"{self._root}/{local}" if local else self._root

@@ -27,10 +27,13 @@ EXPECT_FILE = """
         size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,
         local = excluded.local, state = {state},
         since = CASE WHEN state = {state} THEN since ELSE excluded.since END,
-        attempts = 0, due_at = 0, parked = 0, approved = 0, code = '', reason = ''
+        attempts = CASE WHEN {waits} THEN attempts ELSE 0 END, due_at = CASE WHEN {waits} THEN due_at ELSE 0 END,
+        code = CASE WHEN {waits} THEN code ELSE '' END, reason = CASE WHEN {waits} THEN reason ELSE '' END,
+        parked = 0, approved = 0
 """
-UPLOAD = EXPECT_FILE.format(state="1")
-TOUCH = EXPECT_FILE.format(state="CASE WHEN digest IS NULL THEN 1 ELSE 0 END")
+UPLOAD = EXPECT_FILE.format(state="1", waits="state = 1 AND code = 'changing'")
+"""That a file which changes all the time has changed once more is no news: it waits for its next attempt."""
+TOUCH = EXPECT_FILE.format(state="CASE WHEN digest IS NULL THEN 1 ELSE 0 END", waits="FALSE")
 """What a plan calls a touch is an upload where the object went, or stopped being sure, since the plan was made."""
 
 GONE = f"""

@@ -54,3 +54,28 @@ def test_groups_hold_everything_in_order(items: list[int], size: int) -> None:
     groups = list(batches(items, size))
 
     assert [item for group in groups for item in group] == items
+
+
+@given(st.lists(st.integers(1, 200), max_size=30), st.integers(1, 60))
+def test_every_delete_of_a_stream_goes_in_time(pauses: list[int], grace: int) -> None:
+    """However they come: whatever waits goes together, none later than its patience, the first after its grace."""
+    waiting: list[int] = []
+    now = 0
+    for pause in [*pauses, 10**6]:
+        while waiting and (at := release_at(waiting[0], waiting[-1], grace)) <= now + pause:
+            assert waiting[0] + grace <= at <= waiting[0] + PATIENCE * grace
+            assert at >= now, "it would have been due before it was noted"
+            waiting = []
+        now += pause
+        waiting.append(now)
+    assert waiting == [now]
+
+
+@given(st.integers(0, 500), st.integers(1, 60))
+def test_groups_are_as_few_as_can_be(count: int, size: int) -> None:
+    """None is empty, none is too large, and only the last one is smaller."""
+    groups = [len(group) for group in batches(range(count), size)]
+
+    assert len(groups) == -(-count // size)
+    assert all(length == size for length in groups[:-1])
+    assert all(0 < length <= size for length in groups)

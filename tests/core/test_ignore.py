@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tcbsync.core.ignore import DEFAULTS, Rules, rule_problem
 
@@ -44,6 +47,10 @@ CASES = [
     *cases("a question mark is one character", ["?.txt"], ignored="a.txt d/b.txt", kept="ab.txt .txt"),
     *cases("a range", ["[a-c].txt"], ignored="b.txt", kept="d.txt B.txt"),
     *cases("a negated range", ["[!a-c].txt"], ignored="d.txt", kept="b.txt"),
+    *cases("a negated range is one name", ["a[!b]c"], ignored="axc d/axc", kept="a/c abc"),
+    *cases("a range around a slash", ["a[+-9]c"], ignored="a.c a0c", kept="a/c"),
+    *cases("a range in a longer rule", ["a*[b-d]/e[!f]"], ignored="ab/eg axc/ee", kept="a/b/eg ab/e/g a/eg"),
+    *cases("a bracket that is escaped is none", ["\\[!a]c"], ignored="[!a]c", kept="xc a/c"),
     *cases("two stars first", ["**/foo"], ignored="foo d/foo d/e/foo foo/a", kept="afoo"),
     *cases("two stars last", ["foo/**"], ignored="foo/a foo/d/b", kept="foo d/foo/a"),
     *cases("two stars last want what is inside", ["foo/**", "!foo/keep"], ignored="foo/a foo/d/keep", kept="foo/keep"),
@@ -84,6 +91,8 @@ CASES = [
     *cases("a range that runs backwards is nothing", ["[z-a]"], kept="a b"),
     *cases("a negation of nothing is nothing", ["!"], kept="a !"),
     Case("a space that is escaped counts", ["a\\ "], "a ", is_ignored=True),
+    Case("a space before the last slash counts", ["a /"], "a /b", is_ignored=True),
+    Case("a name without the space before the last slash", ["a /"], "a/b", is_ignored=False),
     Case("a space within a name", ["a b"], "d/a b", is_ignored=True),
 ]
 
@@ -114,19 +123,46 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("rules", {"\n".join(case.rules): None for case in CASES}, ids=ascii)
 def test_git_says_so_too(rules: str, repository: Path) -> None:
     """The table above is git's own, not our reading of it."""
-    (repository / ".git" / "info" / "exclude").write_text(rules + "\n", encoding="utf-8")
     mine = [case for case in CASES if "\n".join(case.rules) == rules]
 
+    answer = ignored_by_git(repository, rules, [case.path for case in mine])
+
+    assert answer == {case.path for case in mine if case.is_ignored}
+
+
+def ignored_by_git(repository: Path, rules: str, paths: list[str]) -> set[str]:
+    """Ask git which of the paths these rules ignore."""
+    (repository / ".git" / "info" / "exclude").write_text(rules + "\n", encoding="utf-8")
     answer = subprocess.run(
         ["git", "-C", str(repository), "-c", "core.excludesFile=", "check-ignore", "--no-index", "--stdin", "-z"],
-        input="".join(f"{case.path}\0" for case in mine),
+        input="".join(f"{path}\0" for path in paths),
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-
     assert (answer.returncode in {0, 1}, answer.stderr) == (True, "")
-    assert set(answer.stdout.split("\0")[:-1]) == {case.path for case in mine if case.is_ignored}
+    return set(answer.stdout.split("\0")[:-1])
+
+
+PIECES = st.sampled_from(["a", "b", "ab", "*", "**", "?", "/", "/", "!", "[ab]", "[!a]", "#", "\\", " ", "."])
+TWO_STARS = re.compile(r"[^/]\*\*")
+"""Behind anything but a slash, older gits compare unrelated pointers for them, and answer by chance."""
+RULE = (
+    st.lists(PIECES, max_size=5)
+    .map("".join)
+    .filter(lambda rule: not TWO_STARS.search(rule) and rule_problem(rule) is None)
+)
+WAYS = [f"{above}{name}" for above in ("", "a/", "b/", "a/b/", "ab/a/") for name in ("a", "b", "ab", ".a", "#", "!a")]
+
+
+@given(st.lists(RULE, max_size=4))
+def test_git_says_so_of_any_rules(repository: Path, rules: list[str]) -> None:
+    """Rules that nobody would write mean what they mean to git, too, or are told of as mistakes."""
+    ours = Rules(rules)
+
+    theirs = ignored_by_git(repository, "\n".join(rules), WAYS)
+
+    assert {path for path in WAYS if is_ignored(ours, path)} == theirs
 
 
 def test_a_question_mark_is_a_character() -> None:

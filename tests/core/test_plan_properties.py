@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from tcbsync.core.model import Plan, Problem, State, is_beneath
+from tcbsync.core.model import Plan, Problem, State, Upload, covers, is_beneath
+from tcbsync.core.plan import decide, fingerprint_of
 from tests.core.trees import DIRECTORIES, PATHS, Mirrored, Step, Tree, perturbed, planned, steps
+from tests.core.values import found
 
-quickly = settings(max_examples=150)
 LATER, LATEST = 100, 200
 
 
@@ -35,7 +36,6 @@ def problems() -> st.SearchStrategy[list[Problem]]:
     return st.lists(st.builds(Problem, path, st.just("input/output error")), max_size=3)
 
 
-@quickly
 @given(steps(), steps())
 def test_a_plan_that_is_carried_out_makes_them_equal(first: list[Step], then: list[Step]) -> None:
     """Afterwards there is a proved row for each file, with the digest of its content, and no other row."""
@@ -50,7 +50,6 @@ def test_a_plan_that_is_carried_out_makes_them_equal(first: list[Step], then: li
     }
 
 
-@quickly
 @given(steps(), steps(), st.booleans())
 def test_a_second_look_wants_nothing(first: list[Step], then: list[Step], deletes: bool) -> None:
     """Neither once the plan is written down, nor once it is carried out: restarts repeat nothing."""
@@ -66,7 +65,6 @@ def test_a_second_look_wants_nothing(first: list[Step], then: list[Step], delete
     assert plan.unchanged == len(tree)
 
 
-@quickly
 @given(steps(), steps(), steps(), st.integers(1, 4))
 def test_any_moment_is_a_good_one_to_look_again(
     first: list[Step], then: list[Step], at_last: list[Step], fraction: int
@@ -85,7 +83,6 @@ def test_any_moment_is_a_good_one_to_look_again(
     assert all(row.state == State.PROVED for row in mirror.rows.values())
 
 
-@quickly
 @given(steps(), steps(), steps())
 def test_a_tree_that_was_away_comes_back(first: list[Step], while_away: list[Step], then: list[Step]) -> None:
     """Files that come back with the fingerprints they had are trusted only where the cloud holds their bytes."""
@@ -101,7 +98,6 @@ def test_a_tree_that_was_away_comes_back(first: list[Step], while_away: list[Ste
     assert {path: row.digest for path, row in mirror.rows.items()} == {p: file.digest for p, file in back.items()}
 
 
-@quickly
 @given(steps(), steps(), problems(), st.booleans())
 def test_nothing_under_a_problem_is_touched(
     first: list[Step],
@@ -120,7 +116,6 @@ def test_nothing_under_a_problem_is_touched(
     assert decided(plan) == {path for path in wanted if path not in troubled and not is_beneath(path, troubled)}
 
 
-@quickly
 @given(steps(), steps())
 def test_comparing_changes_neither_side(first: list[Step], then: list[Step]) -> None:
     """The rows are only read."""
@@ -133,7 +128,6 @@ def test_comparing_changes_neither_side(first: list[Step], then: list[Step]) -> 
     assert mirror.rows == before
 
 
-@quickly
 @given(steps(), steps())
 def test_a_mirror_that_never_deletes_forgets_no_object(first: list[Step], then: list[Step]) -> None:
     """Each object that was ever proved keeps its row, whatever happens to its file."""
@@ -146,3 +140,56 @@ def test_a_mirror_that_never_deletes_forgets_no_object(first: list[Step], then: 
 
     assert ever <= set(mirror.rows)
     assert {path for path, row in mirror.rows.items() if row.state == State.KEPT} == ever - set(tree)
+
+
+@given(steps(), steps(), problems(), st.booleans())
+def test_a_plan_says_one_thing_of_a_path_and_never_deletes_what_is_there(
+    first: list[Step], then: list[Step], troubles: list[Problem], deletes: bool
+) -> None:
+    """Nothing that is on the disk is deleted or kept, nothing that is not there is sent, nothing without a row goes."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+
+    plan = planned(tree, mirror.rows, troubles, deletes=deletes)
+
+    there = [upload.found.path for upload in plan.uploads] + [touch.found.path for touch in plan.touches]
+    gone = [delete.path for delete in plan.deletes] + [keep.path for keep in plan.keeps]
+    assert len(set(there + gone)) == len(there + gone)
+    assert set(there) <= set(tree)
+    assert set(gone) <= set(mirror.rows) - set(tree)
+    assert not (plan.keeps if deletes else plan.deletes)
+
+
+@given(steps(), steps(), steps(), st.integers(1, 4))
+def test_what_the_cloud_surely_holds_is_known_by_what_was_read(
+    first: list[Step], then: list[Step], at_last: list[Step], fraction: int
+) -> None:
+    """With the content read, a file is sent exactly where the cloud is not sure to hold these bytes under its key."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+    mirror.expect(planned(tree, mirror.rows))
+    mirror.work(tree, fraction=fraction)
+    tree = perturbed(tree, at_last, LATEST)
+
+    for path, file in tree.items():
+        row = mirror.rows.get(path)
+        decision = decide(found(path, file.fingerprint, file.digest), row)
+        is_queued = row is not None and row.state == State.UPLOAD and fingerprint_of(row) == file.fingerprint
+        is_sure = row is not None and row.digest == file.digest
+        assert isinstance(decision, Upload) == (not is_sure and not is_queued)
+        if isinstance(decision, Upload):
+            assert decision.replaces == (row is not None and row.was_sent)
+
+
+@given(steps(), steps(), st.sampled_from(DIRECTORIES))
+def test_a_smaller_scope_wants_the_same_for_what_is_in_it(first: list[Step], then: list[Step], scope: str) -> None:
+    """A look at a directory decides as a look at everything does about what lies in it."""
+    tree, mirror = equal_after(first)
+    tree = perturbed(tree, then, LATER)
+
+    part = planned(
+        {path: file for path, file in tree.items() if covers(scope, path)},
+        {path: row for path, row in mirror.rows.items() if covers(scope, path)},
+    )
+
+    assert decided(part) == {path for path in decided(planned(tree, mirror.rows)) if covers(scope, path)}

@@ -157,3 +157,30 @@ def test_many_small_portions_are_held_like_a_large_one(limit: int, deletes: int,
         gone += 1
 
     assert gone == min(deletes, limit)
+
+
+@given(st.integers(1, 400), st.integers(0, 100), st.lists(st.integers(1, 60), min_size=1, max_size=30))
+def test_portions_take_no_more_than_the_limit_of_what_there_was(files: int, percent: int, portions: list[int]) -> None:
+    """Within one window never more of the files go than the limit, counted from the first; and never the last one."""
+    guard = Guard(max_deletes=None, max_delete_percent=float(percent))
+    left, gone = files, 0
+
+    for wanted in portions:
+        portion = min(wanted, left)
+        if portion and hold_reason(guard, deletes=portion, recent=gone, files=left - portion) is None:
+            left, gone = left - portion, gone + portion
+
+    assert 100 * gone <= percent * files
+    assert left > 0
+
+
+@given(GUARDS, st.integers(1, 3000), COUNT, st.integers(1, 3000))
+def test_what_may_go_at_once_may_go_in_portions(guard: Guard, deletes: int, recent: int, files: int) -> None:
+    """The guard is about what is lost, not about how it comes."""
+    if hold_reason(guard, deletes=deletes, recent=recent, files=files) is not None:
+        return
+
+    first = deletes // 2
+
+    assert hold_reason(guard, deletes=first, recent=recent, files=files + deletes - first) is None
+    assert hold_reason(guard, deletes=deletes - first, recent=recent + first, files=files) is None

@@ -189,6 +189,18 @@ def test_patience_outlives_a_flood() -> None:
     assert looked_at[0] <= NOW + 60.0
 
 
+def test_a_flood_does_not_disturb_the_calm() -> None:
+    """The root that takes the place of too many paths is looked at no more often than any other path."""
+    settle = Settle(DELAYS, max_paths=3)
+    settle.hint("", NOW, is_quiet=True)
+    settle.due(NOW + 0.01)
+
+    for path in ["a", "b", "c", "d"]:
+        settle.hint(path, NOW + 0.02, is_quiet=True)
+
+    assert settle.next_at() == NOW + 0.26
+
+
 def test_a_deferred_path_is_given_time(settle: Settle) -> None:
     """What was found to be young is looked at once it had time to become quiet."""
     settle.defer("a", NOW)

@@ -145,7 +145,14 @@ def move_directory(file: Path) -> None:
     file.parent.rename(file.parent.with_name("moved"))
 
 
-@pytest.mark.parametrize("change", [remove, remove_directory, move_directory])
+def link_directory(file: Path) -> None:
+    """Move the directory out of the root, and put a link to it in its place."""
+    outside = file.parents[2] / "outside"
+    file.parent.rename(outside)
+    file.parent.symlink_to(outside)
+
+
+@pytest.mark.parametrize("change", [remove, remove_directory, move_directory, link_directory])
 def test_a_file_that_goes_while_it_is_read(root: Path, change: Callable[[Path], None]) -> None:
     """Its bytes can still be read, but it is not there any more."""
     with OpenFile(root, "d/a", "d/a") as file:

@@ -76,6 +76,25 @@ def test_a_changed_file_is_tried_anew(table: Table) -> None:
     assert row | FRESH == row
 
 
+def test_a_file_that_changes_all_the_time_goes_on_waiting(table: Table) -> None:
+    """That it changed once more is no news: attempts, time and reason stay. Once proved, or gone, it is tried anew."""
+    table.upload(file("a"))
+    table.do(rows.fail, "a", "changing", "it changed while it was read", LATER)
+    failed = known(table, "a")
+
+    table.upload(file("a", "longer", moment=2), NOW + 1)
+
+    row = known(table, "a")
+    kept = ("attempts", "due_at", "code", "reason", "since")
+    assert {name: row[name] for name in kept} == {name: failed[name] for name in kept}
+    assert fingerprint(row) == file("a", "longer", moment=2).fingerprint
+
+    table.prove(file("a", "longer", moment=2))
+    table.upload(file("a", moment=3), LATER)
+    row = known(table, "a")
+    assert row | FRESH == row
+
+
 def test_a_touch_changes_only_the_fingerprint(table: Table) -> None:
     """The cloud holds these bytes, and goes on holding them."""
     table.prove(file("a"))

@@ -77,7 +77,9 @@ class Deletes:
             self._released.popleft()
         recent = sum(count for _, count in self._released)
         files = await self._host.offload(self._manifest.files)
-        reason = hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
+        known = await self._host.offload(self._manifest.mirror)
+        lost = known.restored if known.gap and unapproved else None
+        reason = lost or hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
         if reason is None:
             return False
         log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)

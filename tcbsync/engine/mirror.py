@@ -79,6 +79,7 @@ class Mirror:
         self._gone = asyncio.Event()
         self._flights: dict[asyncio.Task[None], str] = {}
         self._is_equal = False
+        self._may_be_restored = True
 
     def __repr__(self) -> str:
         return f"<Mirror {self.name}: {self.settle}, {self.parts.busy}>"
@@ -261,7 +262,26 @@ class Mirror:
         looks = self.looks
         if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
             return None
+        if await self._is_in_doubt():
+            return None  # what was restored is proved first; each upload that lands asks again
         return await self._deletes.round(looks.disk)
+
+    async def _is_in_doubt(self) -> bool:
+        """Whether the rows were restored, and the cloud has not proved yet what the copy did not know.
+
+        Where it has, that is written down: from then on they are rows as all others.
+        """
+        if not self._may_be_restored:
+            return False
+        host, manifest = self.parts.host, self.parts.manifest
+        known = await host.offload(manifest.mirror)
+        if known.restored and (not self.looks.has_scanned or await host.offload(manifest.has_doubts)):
+            return True
+        if known.restored and not known.gap:
+            await manifest.write(rows.settled)
+            log.info("%s: nothing is in doubt any more of what was %s", self.name, known.restored)
+        self._may_be_restored = bool(known.gap)
+        return False
 
     async def _next_attempt(self) -> float:
         now = self.parts.host.now()
@@ -270,6 +290,8 @@ class Mirror:
 
     async def _note_equal(self) -> None:
         """Write down when disk and cloud have become equal."""
+        with contextlib.suppress(StateError):
+            await self._is_in_doubt()
         was_equal, self._is_equal = self._is_equal, await self.is_in_sync()
         if self._is_equal and not was_equal:
             with contextlib.suppress(StateError):  # a full disk is told of where it stops the work

@@ -36,9 +36,9 @@ def ailment(path: Path, *, whole: bool = True, is_copy: bool = False, newest: in
         return "file is not a database"
     mode = "mode=ro&immutable=1" if is_copy else "mode=rw"
     try:
-        with database.connecting(path, uri=f"{path.absolute().as_uri()}?{mode}") as connection:
-            with contextlib.closing(connection):
-                return _wrong_schema(connection, newest) or (_wrong_pages(connection) if whole else "")
+        uri = f"{path.absolute().as_uri()}?{mode}"
+        with database.connecting(path, uri=uri) as connection, contextlib.closing(connection):
+            return _wrong_schema(connection, newest) or (_wrong_pages(connection) if whole else "")
     except StateDamaged as error:
         return str(error.__cause__)
 
@@ -70,7 +70,7 @@ def _wrong_schema(connection: sqlite3.Connection, newest: int | None) -> str:
 def _wrong_pages(connection: sqlite3.Connection) -> str:
     (word,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if word != "ok":
-        return str(word)
+        return str(word).splitlines()[-1]
     lost = connection.execute("PRAGMA foreign_key_check").fetchone()
     return f"a row of {lost[0]} belongs to no mirror" if lost else ""
 

@@ -1,7 +1,7 @@
 """The ledger: names each path, outside of the manifest, from the moment when an object of it may come, change or go.
 
 A copy of the manifest is up to a day old; restored alone, it would forget every object that was sent since, and there
-is no list call to find one again. So what the copy may not know is in the ledgers since: what they name is put in doubt,
+is no list call to find one again. What the copy may not know is in the ledgers since: what they name is put in doubt,
 and the cloud's own answers prove it anew.
 
 Rule: a line is in the file before the commit that it speaks of, and so before any byte leaves. Lines are numbered
@@ -142,7 +142,7 @@ class Ledger:
                 os.fsync(descriptor)
             os.close(descriptor)
 
-    def _line(  # noqa: PLR0913 - a row's columns
+    def _line(
         self, connection: sqlite3.Connection, seq: int, mirror: int, directory: str, name: str, file_id: str | None
     ) -> str:
         if mirror not in self._mirrors:

@@ -61,6 +61,10 @@ class MirrorRow:
     hold_since: float | None
     last_scan_at: float | None
     last_equal_at: float | None
+    restored: str
+    """From which copy these rows are, and what is in doubt of them, in words; empty: they are as they were written."""
+    gap: int
+    """1: rows were lost. Every delete needs a person's approval."""
 
 
 class Manifest:
@@ -173,6 +177,16 @@ class Manifest:
             )
         )
 
+    def has_doubts(self) -> bool:
+        """Whether an upload is left of which the cloud may hold other bytes, or none; but for those that are parked."""
+        return bool(
+            self._reader.rows(
+                f"SELECT 1 FROM file WHERE mirror = ? AND {WORK} AND state = 1 AND parked = 0"
+                " AND digest IS NULL AND file_id IS NOT NULL LIMIT 1",
+                (self._mirror,),
+            )
+        )
+
     def record(self, path: str) -> Record | None:
         """Give one row."""
         directory, name = split(path)
@@ -201,6 +215,7 @@ class Manifest:
         """Give what is known of the mirror as a whole."""
         return MirrorRow(
             *self._reader.row(
-                "SELECT rules, hold, hold_since, last_scan_at, last_equal_at FROM mirror WHERE id = ?", (self._mirror,)
+                "SELECT rules, hold, hold_since, last_scan_at, last_equal_at, restored, gap FROM mirror WHERE id = ?",
+                (self._mirror,),
             )
         )

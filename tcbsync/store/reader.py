@@ -15,7 +15,7 @@ from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store.database import MIGRATIONS, check_version, connecting, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 CACHE_KIB = 16_000
@@ -57,6 +57,13 @@ class Reader:
             return self._connection.execute(query, values).fetchall()
         except UnicodeEncodeError:  # a name that is no valid UTF-8 has no row; as bytes it equals no text
             return self._connection.execute(query, [_bindable(value) for value in values]).fetchall()
+
+    def stream(self, query: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        """Give the rows of an answer one by one. Only for a reader that nobody else uses until it is over."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
 
     def row(self, query: str, values: Sequence[object] = ()) -> Any:
         """Give the first row of the answer, or None."""

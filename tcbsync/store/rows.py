@@ -136,7 +136,7 @@ def approve(connection: sqlite3.Connection, mirror: int) -> int:
         f"UPDATE file SET state = ?, approved = 1, due_at = 0 WHERE mirror = ? AND {WORK} AND state = ?",
         (State.DELETE, mirror, State.HELD),
     ).rowcount
-    connection.execute("UPDATE mirror SET hold = '', hold_since = NULL WHERE id = ?", (mirror,))
+    connection.execute("UPDATE mirror SET hold = '', hold_since = NULL, gap = 0 WHERE id = ?", (mirror,))
     return count
 
 
@@ -185,6 +185,11 @@ def scanned(connection: sqlite3.Connection, mirror: int, rules: str, now: float)
 def equal(connection: sqlite3.Connection, mirror: int, now: float) -> None:
     """Write down that disk and cloud are known to be equal now."""
     connection.execute("UPDATE mirror SET last_equal_at = ? WHERE id = ?", (now, mirror))
+
+
+def settled(connection: sqlite3.Connection, mirror: int) -> None:
+    """Write down that nothing is in doubt any more of what was restored."""
+    connection.execute("UPDATE mirror SET restored = '' WHERE id = ? AND gap = 0", (mirror,))
 
 
 def distrust(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> int:

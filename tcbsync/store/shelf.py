@@ -62,7 +62,8 @@ def _files(folder: Path) -> list[Path]:
 
 def next_generation(folder: Path) -> int:
     """Give a number that no copy and no ledger has yet."""
-    return 1 + max((each.generation for each in (*copies(folder), *ledgers(folder))), default=0)
+    taken = [copy.generation for copy in copies(folder)] + [ledger.generation for ledger in ledgers(folder)]
+    return 1 + max(taken, default=0)
 
 
 def copy_path(folder: Path, generation: int, now: float) -> Path:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateDamaged, StateError
@@ -67,11 +66,16 @@ def take(path: Path, generation: int, now: float) -> Path:
 
 
 def _copy(path: Path, made: Path) -> None:
-    with connecting(path, uri=f"{path.absolute().as_uri()}?mode=rw") as source, contextlib.closing(source):
-        with connecting(made) as target, contextlib.closing(target):
-            target.execute("PRAGMA synchronous = OFF")  # synced as a whole, when it is complete
-            target.execute("PRAGMA journal_mode = OFF")
-            source.execute("BEGIN")  # a backup begins anew with each commit, unless it reads from one moment
-            source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
-            source.backup(target, pages=PAGES, sleep=PAUSE_SECONDS)
-            source.execute("COMMIT")
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    with (
+        connecting(path, uri=uri) as source,
+        contextlib.closing(source),
+        connecting(made) as target,
+        contextlib.closing(target),
+    ):
+        target.execute("PRAGMA synchronous = OFF")  # synced as a whole, when it is complete
+        target.execute("PRAGMA journal_mode = OFF")
+        source.execute("BEGIN")  # a backup begins anew with each commit, unless it reads from one moment
+        source.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+        source.backup(target, pages=PAGES, sleep=PAUSE_SECONDS)
+        source.execute("COMMIT")

@@ -14,12 +14,15 @@ from tcbsync.store.health import leave_mark
 from tcbsync.store.lock import StateLock
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.opening import open_manifest
+from tcbsync.store.portable import merge
 from tcbsync.store.reader import open_reader
 from tcbsync.store.writer import Writer
 
 if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
+
+    from tcbsync.store.portable import Merged
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +48,12 @@ class Store:
         except BaseException:
             self._lock.close()
             raise
+        self._connection, self._ledger = self._opened.connection, self._opened.ledger
         self._loop = asyncio.get_running_loop()
         self._damage: asyncio.Future[StateDamaged] = self._loop.create_future()
         self._is_copy_due = self._opened.is_copy_due
         self._trouble = ""
-        self._writer = Writer(self._opened.connection, self._path, self._opened.ledger, self._on_damage)
+        self._writer = Writer(self._connection, self._path, self._ledger, self._on_damage)
         self._manifests: list[Manifest] = []
 
     async def manifest(self, name: str, env: str, prefix: str) -> Manifest:
@@ -66,6 +70,14 @@ class Store:
         manifest = Manifest(open_reader(self._path, self._on_damage), number, self._writer)
         self._manifests.append(manifest)
         return manifest
+
+    async def merge(self, file: Path) -> Merged:
+        """Take in, all at once or not at all, what an export has and the manifest lacks. Raises StateError."""
+
+        def work(connection: sqlite3.Connection) -> Merged:
+            return merge(connection, file, time.time(), lambda: self._ledger.write(connection))
+
+        return await self._writer.submit(work)
 
     async def close(self) -> None:
         """Make what was submitted durable, and let go of the directory."""
@@ -102,11 +114,11 @@ class Store:
             await asyncio.sleep(TROUBLE_SECONDS if self._trouble else CARE_SECONDS)
 
     async def copy_if_due(self) -> None:
-        """Make a copy of the manifest if one is due. Where that cannot be done it is said, once. Raises StateDamaged."""
+        """Make a copy of the manifest if one is due. Where that fails it is said, once. Raises StateDamaged."""
         try:
             if not self._is_copy_due and not await asyncio.to_thread(snapshots.is_due, self._folder, time.time()):
                 return
-            generation = await self._writer.submit(lambda _connection: self._opened.ledger.begin())
+            generation = await self._writer.submit(lambda _connection: self._ledger.begin())
             made = await asyncio.to_thread(snapshots.take, self._path, generation, time.time())
         except StateDamaged as error:
             self._on_damage(error)

@@ -1,8 +1,8 @@
 """One thread that writes to the manifest, and commits for all who wait at that moment.
 
 Sixty-four uploads in flight do not wait for one fsync each: what is submitted while a commit runs goes into the next
-one together. Work is carried out in the order in which it was submitted. A future is done when the commit is durable, and
-what the commit makes unsure is in the ledger before it.
+one together. Work is carried out in the order in which it was submitted. What a commit makes unsure is in the ledger
+before it, and a future is done when the commit is durable.
 """
 
 from __future__ import annotations

@@ -149,7 +149,8 @@ def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
     """Turn SQLite's word into one that says which file, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)  # None: Python's own, such as a connection that is closed
     hint = HINTS.get(code & 0xFF, DAMAGED) if code else ""
-    kind = StateDamaged if code and code & 0xFF in DAMAGE else StateError
+    is_no_text = code is None and "decode to UTF-8" in str(error)
+    kind = StateDamaged if is_no_text or (code and code & 0xFF in DAMAGE) else StateError
     return kind(f"the manifest {path} cannot be used: {error}", hint=hint)
 
 

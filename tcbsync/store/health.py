@@ -1,8 +1,8 @@
 """Judges a manifest's file: is it what was written? Looks only; changes and repairs nothing.
 
-Header and schema are looked at every time. The whole of it, every page and index, is read (0.7 s for a million rows)
-after every stop that was not a clean one, after somebody else touched the file, and otherwise once a day: a clean stop
-leaves a mark that says which file it left, and when that was last read.
+Header and schema are looked at every time. The whole of it, every page, index and name, is read (about a second for a
+million rows) after every stop that was not a clean one, after somebody else touched the file, and otherwise once a day:
+a clean stop leaves a mark that says which file it left, and when that was last read.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import contextlib
 import json
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcbsync.core.errors import StateDamaged
+from tcbsync.core.model import join
 from tcbsync.store import database
 from tcbsync.store.shelf import sync_file
 
@@ -22,25 +23,53 @@ if TYPE_CHECKING:
 
 MARK = "manifest.clean"
 CHECK_SECONDS = 24 * 3600.0
+ODD = "odd"
 _MAGIC = b"SQLite format 3\0"
 
 
-def ailment(path: Path, *, whole: bool = True, is_copy: bool = False, newest: int | None = None) -> str:
-    """Say in words what is wrong with a manifest, or nothing where it is sound. Raises StateError.
+class Health(NamedTuple):
+    """What was found. `wrong` says in words what makes the file unusable; empty where it is sound."""
 
-    `whole`: every page and index is read. `is_copy`: nobody writes to it, and nothing may appear beside it.
-    `newest`: the newest schema that was ever in use here, where that is known. A later one in the file is damage then.
+    wrong: str = ""
+    mirrors: frozenset[tuple[int, str, str, str]] = frozenset()
+    places: frozenset[tuple[int, str]] = frozenset()
+    """By mirror: what is before the path in its file_ids; ODD where one does not end in its path."""
+
+    @property
+    def mixed(self) -> set[int]:
+        """The mirrors whose objects are in more than one place, which is unusual."""
+        numbers = [number for number, _ in self.places]
+        return {number for number in numbers if numbers.count(number) > 1}
+
+    def unlike(self, copy: Health) -> str:
+        """Say what cannot have come about by itself since the copy was made: no page tells that letters changed."""
+        if lost := copy.mirrors - self.mirrors:
+            return f"mirror {min(lost)[1]} is not in it any more"
+        new = {number for number, _ in self.places - copy.places}
+        return "a file_id in it is not that of its path" if new & self.mixed else ""
+
+
+def examine(path: Path, *, whole: bool = True, is_copy: bool = False, newest: int | None = None) -> Health:
+    """Look at a manifest. Raises StateError where it cannot be looked at.
+
+    `whole`: everything is read; else the header and the schema. `is_copy`: nobody writes to it, and nothing may appear
+    beside it. `newest`: the newest schema that was ever in use here, where that is known. A later one in the file is
+    damage then.
     """
     header = _header(path)
     if not header.startswith(_MAGIC) or header[18] not in (1, 2) or header[19] not in (1, 2):
-        return "file is not a database"
+        return Health("file is not a database")
     mode = "mode=ro&immutable=1" if is_copy else "mode=rw"
     try:
         uri = f"{path.absolute().as_uri()}?{mode}"
         with database.connecting(path, uri=uri) as connection, contextlib.closing(connection):
-            return _wrong_schema(connection, newest) or (_wrong_pages(connection) if whole else "")
+            if wrong := _wrong_schema(connection, newest) or (_wrong_pages(connection) if whole else ""):
+                return Health(wrong)
+            return Health("", _mirrors(connection), _places(connection) if whole else frozenset())
     except StateDamaged as error:
-        return str(error.__cause__)
+        return Health(str(error.__cause__))
+    except UnicodeDecodeError:
+        return Health("a text in it is no text")
 
 
 def _header(path: Path) -> bytes:
@@ -73,6 +102,44 @@ def _wrong_pages(connection: sqlite3.Connection) -> str:
         return str(word).splitlines()[-1]
     lost = connection.execute("PRAGMA foreign_key_check").fetchone()
     return f"a row of {lost[0]} belongs to no mirror" if lost else ""
+
+
+_UNLIKELY = """
+    SELECT directory, name, file_id, local, code, reason FROM file
+    WHERE mirror = ? AND (file_id IS NULL OR local IS NOT NULL OR code <> '' OR reason <> ''
+        OR file_id <> ? || directory || iif(directory = '', '', '/') || name)
+"""
+
+
+def _places(connection: sqlite3.Connection) -> frozenset[tuple[int, str]]:
+    """Give the places of all objects, by mirror: see Health.
+
+    Reads as well every text that is compared with nothing, so that letters which are none show.
+    """
+    connection.execute("SELECT reason FROM problem").fetchall()
+    places = set()
+    for number, _, _, prefix in _mirrors(connection):
+        first = connection.execute(
+            "SELECT directory, name, file_id FROM file WHERE mirror = ? AND file_id IS NOT NULL LIMIT 1", (number,)
+        ).fetchone()
+        if first:
+            place = _place(prefix, *first)
+            places.add((number, place))
+            for directory, name, file_id, *_ in connection.execute(_UNLIKELY, (number, place + prefix)):
+                if file_id is not None:
+                    places.add((number, _place(prefix, directory, name, file_id)))
+    return frozenset(places)
+
+
+def _place(prefix: str, directory: str, name: str, file_id: str) -> str:
+    key = prefix + join(directory, name)
+    return file_id.removesuffix(key) if file_id.endswith(key) else ODD
+
+
+def _mirrors(connection: sqlite3.Connection) -> frozenset[tuple[int, str, str, str]]:
+    if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        return frozenset()
+    return frozenset(connection.execute("SELECT id, name, env, prefix FROM mirror"))
 
 
 # -- the mark of a clean stop -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import database, shelf, snapshots
-from tcbsync.store.health import ailment, take_mark
+from tcbsync.store.health import Health, examine, take_mark
 from tcbsync.store.ledger import Ledger, last_seq
 from tcbsync.store.restore import NEXT, can_restore, replay, restore, say
 
@@ -67,10 +67,19 @@ def _heal(path: Path, folder: Path, now: float) -> float:
             restore(path, "is missing" if not path.exists() else "is empty", now)
         return now
     newest = max((ledger.schema for ledger in shelf.ledgers(folder)), default=None)
-    wrong = ailment(path, whole=checked_at is None, newest=newest)
-    if wrong:
+    health = examine(path, whole=checked_at is None, newest=newest)
+    if wrong := health.wrong or _unlike_copy(health, folder):
         restore(path, f"is damaged ({wrong})", now)
     return now if wrong or checked_at is None else checked_at
+
+
+def _unlike_copy(health: Health, folder: Path) -> str:
+    """Compare with the newest copy that is sound what no page tells by itself."""
+    for copy in shelf.copies(folder):
+        known = examine(copy.path, whole=bool(health.mixed), is_copy=True)
+        if not known.wrong:
+            return health.unlike(known)
+    return ""
 
 
 def _refuse_to_forget(path: Path, folder: Path) -> None:

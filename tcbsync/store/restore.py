@@ -17,7 +17,7 @@ from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.core.model import split
 from tcbsync.store import shelf
 from tcbsync.store.database import NO_ROOM, explained, open_database
-from tcbsync.store.health import ailment
+from tcbsync.store.health import examine
 from tcbsync.store.ledger import doubts, last_seq
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _make(made: Path, folder: Path, now: float) -> str:
     source = "rebuilt from the ledger alone"
     _remove(made)
     for copy in shelf.copies(folder):
-        if wrong := ailment(copy.path, is_copy=True):
+        if wrong := examine(copy.path, is_copy=True).wrong:
             log.error("the copy %s is damaged too: %s", copy.path, wrong)
             continue
         made.touch(mode=0o600)

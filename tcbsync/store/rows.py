@@ -36,6 +36,7 @@ GONE = f"""
         inode = CASE WHEN state = 1 THEN -1 ELSE inode END  -- of bytes that were never sent: no file may equal it
     WHERE {AT}
 """
+FAILED = f"UPDATE file SET attempts = attempts + 1, code = ?, reason = ?, due_at = ?, parked = ? WHERE {AT}"
 
 
 def _at(mirror: int, path: str) -> tuple[int, str, str]:
@@ -84,10 +85,15 @@ def prove(connection: sqlite3.Connection, mirror: int, found: Found, now: float)
 
 def fail(connection: sqlite3.Connection, mirror: int, path: str, code: str, reason: str, due_at: float | None) -> None:
     """Write down a failed attempt: tried again at `due_at`, or parked where that is None."""
-    connection.execute(
-        f"UPDATE file SET attempts = attempts + 1, code = ?, reason = ?, due_at = ?, parked = ? WHERE {AT}",
-        (code, reason, due_at or 0, due_at is None, *_at(mirror, path)),
-    )
+    connection.execute(FAILED, (code, reason, due_at or 0, due_at is None, *_at(mirror, path)))
+
+
+def fail_upload(
+    connection: sqlite3.Connection, mirror: int, path: str, code: str, reason: str, due_at: float | None
+) -> None:
+    """Write down a failed upload, unless a look has found meanwhile that there is nothing to send any more."""
+    values = (code, reason, due_at or 0, due_at is None, *_at(mirror, path), State.UPLOAD)
+    connection.execute(f"{FAILED} AND state = ?", values)
 
 
 def vanished(connection: sqlite3.Connection, mirror: int, path: str) -> None:

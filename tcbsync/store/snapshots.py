@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import shelf
 from tcbsync.store.database import NO_ROOM, connecting
-from tcbsync.store.health import ailment
+from tcbsync.store.health import examine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +49,8 @@ def take(path: Path, generation: int, now: float) -> Path:
     try:
         os.close(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600))
         _copy(path, made)
-        if wrong := ailment(made, is_copy=True):
-            if wrong := ailment(path):
+        if wrong := examine(made, is_copy=True).wrong:
+            if wrong := examine(path).wrong:
                 raise StateDamaged(f"the manifest {path} is damaged: {wrong}")
             raise StateError(f"the copy {final} came out damaged: {wrong}", hint="is that disk sound?")
         shelf.sync_file(made)

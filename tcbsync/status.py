@@ -85,7 +85,7 @@ def idle_status(name: str, report: Report | None, process: str = "") -> MirrorSt
     if report is None:
         return MirrorStatus(name, state, reason=reason or "never ran")
     hold = _root_problem(report) or _hold(report)
-    return _describe(name, state, report, hold=hold, reason=reason or hold)
+    return _describe(name, state, report, hold=hold, reason=reason or hold or report.restored())
 
 
 def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
@@ -132,10 +132,12 @@ def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
     counts = report.counts()
     is_working = is_noticed or counts.pending_uploads or counts.pending_deletes or len(mirror.parts.busy)
     gate = mirror.parts.pace.closed(mirror.parts.target.env)
+    restored = report.restored()
     told = (
         (bool(looks.root_problem), "held", looks.root_problem),
         (not looks.has_scanned, "scanning" if looks.is_scanning else "starting", ""),
         (counts.held_deletes > 0, "held", report.hold()),
+        (bool(restored), "syncing", restored),
         (gate is not None, "paused" if gate and gate.state in PAUSED else "offline", str(gate.error) if gate else ""),
         (bool(is_working), "syncing", ""),
         (counts.failed > 0, "syncing", "some files could not be mirrored; `tcbsync failed` lists them"),

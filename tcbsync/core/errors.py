@@ -3,7 +3,8 @@
     TcbsyncError                 says what, which, and (in `hint`) what next
     ├── ConfigError              the configuration is wrong: nothing starts (exit 78)
     ├── StateError               the state directory or the manifest cannot be used
-    │   └── StateLocked          another process holds it
+    │   ├── StateLocked          another process holds it
+    │   └── StateDamaged         the manifest's file is damaged: end, and let the next start restore it
     ├── LocalError               a file could not be read as one state; the cloud was not touched
     │   ├── FileVanished         it is gone: look at the disk again
     │   ├── FileChanged          it changed while it was read: wait until it is quiet
@@ -56,6 +57,10 @@ class StateError(TcbsyncError):
 
 class StateLocked(StateError):
     """Another process holds the state directory."""
+
+
+class StateDamaged(StateError):
+    """The manifest's file is not what was written. Nothing may be done by it; a start restores it from a copy."""
 
 
 class LocalError(TcbsyncError):

@@ -50,8 +50,11 @@ async def sync(
         ticking = asyncio.create_task(_tick(assembly, on_tick))
         try:
             async with asyncio.TaskGroup() as tasks:
-                for mirror in assembly.mirrors:
-                    tasks.create_task(mirror.once(), name=mirror.name)
+                damage = tasks.create_task(assembly.store.until_damaged(), name="damage")
+                passes = [tasks.create_task(mirror.once(), name=mirror.name) for mirror in assembly.mirrors]
+                await asyncio.wait(passes)
+                await assembly.store.copy_if_due()
+                damage.cancel()
         finally:
             ticking.cancel()
             with contextlib.suppress(asyncio.CancelledError):

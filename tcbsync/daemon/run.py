@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
-from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateError
+from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateDamaged, StateError
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
 from tcbsync.daemon.notify import notify, watchdog_seconds
 from tcbsync.daemon.watching import Watching
@@ -50,6 +50,8 @@ async def run(config: Config) -> None:
             running = [tasks.create_task(mirror.run(), name=mirror.name) for mirror in assembly.mirrors]
             running.append(tasks.create_task(daemon.keep_telling(), name="pulse"))
             running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
+            running.append(tasks.create_task(assembly.store.keep_copies(), name="copies"))
+            running.append(tasks.create_task(assembly.store.until_damaged(), name="damage"))
             notify(READY="1", STATUS="watching, first scan")
             log.info(
                 "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
@@ -143,6 +145,8 @@ class Daemon:
     async def _states(self) -> str:
         try:
             return "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+        except StateDamaged:
+            raise
         except StateError as error:
             return str(error)
 

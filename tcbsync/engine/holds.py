@@ -2,7 +2,8 @@
 
 Two causes: more deletes than the guard allows, or another volume at the root, or below it, than the one that the files
 were mirrored from. A hold of the first kind ends when nothing is left to hold, or when a person approves; one of the
-second kind also when the volume is back. What is still gone then is judged anew.
+second kind also when the volume is back. What is still gone then is judged anew. Where the manifest was restored, no
+delete goes at all until the cloud has proved what is in doubt.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Holds:
         self._guard = guard
         self.volumes: Mapping[str, str] | None = None
         """What was mounted at and below the root at the last look at the whole tree."""
+        self._may_be_restored = True
         self._away: list[str] = []
         """Where, at the last look at the whole tree, another volume lay than the one that is waited for."""
 
@@ -63,15 +65,37 @@ class Holds:
         """Hold so many deletes, which are due and which no person has approved, where that must be."""
         if not unapproved or await self._hold_away():
             return
+        mirror = await self._host.offload(self._manifest.mirror)
+        reason = mirror.restored if mirror.gap else await self._guarded(unapproved)
+        if reason is not None:
+            self._tell(reason)
+            await self._manifest.write(rows.hold, reason, self._host.now())
+
+    async def _guarded(self, unapproved: int) -> str | None:
+        """Ask the guard, which does not count what was renamed and counts what went a moment ago."""
         now = self._host.now()
         if unapproved > BATCH and self._guard.has_limits:
             unapproved -= await self._manifest.write(rows.excuse_moved, now)
         recent = await self._host.offload(self._manifest.released, now - WINDOW_SECONDS, now + WINDOW_SECONDS)
         files = await self._host.offload(self._manifest.files)
-        reason = hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
-        if reason is not None:
-            self._tell(reason)
-            await self._manifest.write(rows.hold, reason, now)
+        return hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
+
+    async def is_in_doubt(self) -> bool:
+        """Whether the rows were restored, and the cloud has not proved yet what the copy did not know.
+
+        To be asked after a look at the whole tree. Where it has, that is written down: they are rows as all others.
+        """
+        if not self._may_be_restored:
+            return False
+        mirror = await self._host.offload(self._manifest.mirror)
+        has_doubts: bool = await self._host.offload(self._manifest.has_doubts)
+        if mirror.restored and has_doubts:
+            return True
+        if mirror.restored and not mirror.gap:
+            await self._manifest.write(rows.settled)
+            log.info("root %s: nothing is in doubt any more of what was %s", self._root, mirror.restored)
+        self._may_be_restored = bool(mirror.gap)
+        return False
 
     async def _hold_away(self) -> bool:
         """Hold the deletes where another volume lies than before. Gives whether there are any."""

@@ -67,14 +67,14 @@ class Mirror:
         self.name = name
         self.parts = parts
         self.settle = settle
-        holds = Holds(parts, habits.guard)
-        self.looks = Looks(parts, settle, holds, self.nudge, ignore=habits.ignore, deletes=habits.deletes)
+        self._holds = Holds(parts, habits.guard)
+        self.looks = Looks(parts, settle, self._holds, self.nudge, ignore=habits.ignore, deletes=habits.deletes)
         self.blind: tuple[str, ...] = ()
         """Paths that no events come from: they are rescanned on a short timer."""
         self.drift = 0
         """How many changes rescans found that no event had told of."""
         self._uploads = Uploads(parts)
-        self._deletes = Deletes(parts, holds, grace_seconds=habits.grace_seconds)
+        self._deletes = Deletes(parts, self._holds, grace_seconds=habits.grace_seconds)
         self._habits = habits
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -263,6 +263,8 @@ class Mirror:
         looks = self.looks
         if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
             return None
+        if await self._holds.is_in_doubt():
+            return None  # what was restored is proved first; each upload that lands asks again
         return await self._deletes.round(looks.disk)
 
     async def _next_attempt(self) -> float:
@@ -272,6 +274,9 @@ class Mirror:
 
     async def _note_equal(self) -> None:
         """Write down when disk and cloud have become equal."""
+        if self.looks.has_scanned:
+            with contextlib.suppress(StateError):
+                await self._holds.is_in_doubt()
         was_equal, self._is_equal = self._is_equal, await self.is_in_sync()
         if self._is_equal and not was_equal:
             with contextlib.suppress(StateError):  # a full disk is told of where it stops the work

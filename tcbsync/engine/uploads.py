@@ -97,7 +97,7 @@ class Uploads:
 
     async def _postpone(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         due_at = None if seconds is None else self._host.now() + seconds
-        await self._note(rows.fail, job.path, code, str(error), due_at)
+        await self._note(rows.fail_upload, job.path, code, str(error), due_at)
 
     async def _note(self, command: Callable[..., None], *values: object) -> None:
         try:

@@ -10,7 +10,7 @@ import contextlib
 import sqlite3
 from typing import TYPE_CHECKING
 
-from tcbsync.core.errors import StateError
+from tcbsync.core.errors import StateDamaged, StateError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ MIGRATIONS = (
         attempts  INTEGER NOT NULL DEFAULT 0,
         due_at    REAL NOT NULL DEFAULT 0,       -- not tried before
         parked    INTEGER NOT NULL DEFAULT 0,    -- 1: not tried again until someone acts
-        approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a delete that needs no person's word (any more)
+        approved  INTEGER NOT NULL DEFAULT 0,    -- 1: a person let this delete go
         code      TEXT NOT NULL DEFAULT '',      -- of the last failure
         reason    TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (mirror, directory, name),
@@ -75,6 +75,9 @@ MIGRATIONS = (
         at     REAL NOT NULL,                    -- when deletes were carried out that no person had approved
         count  INTEGER NOT NULL
     );
+    CREATE TABLE ledger (seq INTEGER NOT NULL);      -- number of the last line that these rows know of: store/ledger
+    INSERT INTO ledger SELECT count(*) FROM file;    -- rows from before the first line: without a copy there is a gap
+    ALTER TABLE mirror ADD COLUMN gap INTEGER NOT NULL DEFAULT 0;  -- 1: rows were lost; every delete needs approval
     """,
 )
 """One script for each schema version, in order; `user_version` counts those that were applied."""
@@ -84,7 +87,10 @@ WORK = "state IN (1, 2, 3)"
 
 NO_ROOM = "make room on that disk or make it writable; nothing was lost, and work goes on by itself"
 IN_USE = "another program writes to it; when that is done, work goes on by itself"
-DAMAGED = "do not delete it: it is the only record of what is in the cloud; restore it from a copy if it is damaged"
+DAMAGED = (
+    "do not delete it: it is the only record of what is in the cloud; where it is damaged, the next `tcbsync run` or"
+    " `tcbsync sync` restores it from its newest good copy"
+)
 HINTS = {
     sqlite3.SQLITE_FULL: NO_ROOM,
     sqlite3.SQLITE_IOERR: NO_ROOM,
@@ -95,6 +101,8 @@ HINTS = {
     sqlite3.SQLITE_LOCKED: IN_USE,
 }
 """What to do, by SQLite's primary result code; DAMAGED for all others."""
+DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+"""Result codes that no waiting heals."""
 
 
 def open_database(path: Path | str) -> sqlite3.Connection:
@@ -125,11 +133,22 @@ def connecting(path: Path | str, *, uri: str = "") -> Iterator[sqlite3.Connectio
         stack.pop_all()
 
 
+@contextlib.contextmanager
+def explained(path: Path | str) -> Iterator[None]:
+    """Turn SQLite's errors into StateErrors."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+
+
 def unusable(path: Path | str, error: sqlite3.Error) -> StateError:
     """Turn SQLite's word into one that says which file, and what to do."""
     code = getattr(error, "sqlite_errorcode", None)  # None: Python's own, such as a connection that is closed
     hint = HINTS.get(code & 0xFF, DAMAGED) if code else ""
-    return StateError(f"the manifest {path} cannot be used: {error}", hint=hint)
+    is_no_text = code is None and "decode to UTF-8" in str(error)
+    kind = StateDamaged if is_no_text or (code and code & 0xFF in DAMAGE) else StateError
+    return kind(f"the manifest {path} cannot be used: {error}", hint=hint)
 
 
 def check_version(connection: sqlite3.Connection, path: Path | str) -> int:

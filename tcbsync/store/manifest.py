@@ -65,6 +65,10 @@ class MirrorRow:
     """What was mounted there when deletes were last trusted, as JSON; empty: never."""
     last_scan_at: float | None
     last_equal_at: float | None
+    restored: str
+    """From which copy these rows are, and what is in doubt of them, in words; empty: they are as they were written."""
+    gap: int
+    """1: rows were lost. Every delete needs a person's approval."""
 
 
 class Manifest:
@@ -193,6 +197,16 @@ class Manifest:
             )
         )
 
+    def has_doubts(self) -> bool:
+        """Whether an upload is left of which the cloud may hold other bytes, or none; but for those that are parked."""
+        return bool(
+            self._reader.rows(
+                f"SELECT 1 FROM file WHERE mirror = ? AND {WORK} AND state = 1 AND parked = 0"
+                " AND digest IS NULL AND file_id IS NOT NULL LIMIT 1",
+                (self._mirror,),
+            )
+        )
+
     def record(self, path: str) -> Record | None:
         """Give one row."""
         directory, name = split(path)
@@ -221,8 +235,8 @@ class Manifest:
         """Give what is known of the mirror as a whole."""
         return MirrorRow(
             *self._reader.row(
-                "SELECT rules, hold, hold_since, hold_away, volumes, last_scan_at, last_equal_at FROM mirror"
-                " WHERE id = ?",
+                "SELECT rules, hold, hold_since, hold_away, volumes, last_scan_at, last_equal_at, restored, gap"
+                " FROM mirror WHERE id = ?",
                 (self._mirror,),
             )
         )

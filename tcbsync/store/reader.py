@@ -11,11 +11,11 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tcbsync.core.errors import StateError
+from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store.database import MIGRATIONS, check_version, connecting, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 CACHE_KIB = 16_000
@@ -24,9 +24,16 @@ CACHE_KIB = 16_000
 class Reader:
     """A manifest that is open for queries, from any thread. All of them raise StateError."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | str = "") -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path | str = "",
+        on_damage: Callable[[StateDamaged], None] = lambda _error: None,
+    ) -> None:
+        """Answer from `connection`. `on_damage` is called where the file is found damaged."""
         self._connection = connection
         self._path = path
+        self._on_damage = on_damage
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -40,13 +47,23 @@ class Reader:
             try:
                 return self._execute(query, values)
             except sqlite3.Error as error:
-                raise unusable(self._path, error) from error
+                told = unusable(self._path, error)
+                if isinstance(told, StateDamaged):
+                    self._on_damage(told)
+                raise told from error
 
     def _execute(self, query: str, values: Sequence[object]) -> list[Any]:
         try:
             return self._connection.execute(query, values).fetchall()
         except UnicodeEncodeError:  # a name that is no valid UTF-8 has no row; as bytes it equals no text
             return self._connection.execute(query, [_bindable(value) for value in values]).fetchall()
+
+    def stream(self, query: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        """Give the rows of an answer one by one. Only for a reader that nobody else uses until it is over."""
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.Error as error:
+            raise unusable(self._path, error) from error
 
     def row(self, query: str, values: Sequence[object] = ()) -> Any:
         """Give the first row of the answer, or None."""
@@ -58,8 +75,8 @@ class Reader:
         return value
 
 
-def open_reader(path: Path) -> Reader:
-    """Open an existing manifest for queries only. Raises StateError."""
+def open_reader(path: Path, on_damage: Callable[[StateDamaged], None] = lambda _error: None) -> Reader:
+    """Open an existing manifest for queries only; see Reader. Raises StateError."""
     with connecting(path, uri=f"{path.absolute().as_uri()}?{_mode(path)}") as connection:
         connection.execute("PRAGMA query_only = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
@@ -69,7 +86,7 @@ def open_reader(path: Path) -> Reader:
                 f"the manifest {path} has schema {version}; this version of tcbsync reads {len(MIGRATIONS)}",
                 hint="`tcbsync run` or `tcbsync sync` brings it up to date",
             )
-    return Reader(connection, path)
+    return Reader(connection, path, on_damage)
 
 
 def _mode(path: Path) -> str:

@@ -158,6 +158,11 @@ class Report:
         )
         return since
 
+    def restored(self) -> str:
+        """Say from which copy these rows are, and what is in doubt of them; empty where nothing is."""
+        words: str = self._reader.value("SELECT restored FROM mirror WHERE id = ?", (self._mirror,))
+        return words
+
     def times(self) -> tuple[float | None, float | None]:
         """Give the end of the last full scan, and when disk and cloud were last known to be equal (unix seconds)."""
         query = "SELECT last_scan_at, last_equal_at FROM mirror WHERE id = ?"

@@ -41,6 +41,7 @@ GONE = f"""
         inode = CASE WHEN state = 1 THEN -1 ELSE inode END  -- of bytes that were never sent: no file may equal it
     WHERE {AT}
 """
+FAILED = f"UPDATE file SET attempts = attempts + 1, code = ?, reason = ?, due_at = ?, parked = ? WHERE {AT}"
 
 
 def _at(mirror: int, path: str) -> tuple[int, str, str]:
@@ -96,10 +97,15 @@ def prove(connection: sqlite3.Connection, mirror: int, found: Found, now: float)
 
 def fail(connection: sqlite3.Connection, mirror: int, path: str, code: str, reason: str, due_at: float | None) -> None:
     """Write down a failed attempt: tried again at `due_at`, or parked where that is None."""
-    connection.execute(
-        f"UPDATE file SET attempts = attempts + 1, code = ?, reason = ?, due_at = ?, parked = ? WHERE {AT}",
-        (code, reason, due_at or 0, due_at is None, *_at(mirror, path)),
-    )
+    connection.execute(FAILED, (code, reason, due_at or 0, due_at is None, *_at(mirror, path)))
+
+
+def fail_upload(
+    connection: sqlite3.Connection, mirror: int, path: str, code: str, reason: str, due_at: float | None
+) -> None:
+    """Write down a failed upload, unless a look has found meanwhile that there is nothing to send any more."""
+    values = (code, reason, due_at or 0, due_at is None, *_at(mirror, path), State.UPLOAD)
+    connection.execute(f"{FAILED} AND state = ?", values)
 
 
 def vanished(connection: sqlite3.Connection, mirror: int, path: str) -> None:
@@ -200,6 +206,7 @@ def approve(connection: sqlite3.Connection, mirror: int, listing: str = "") -> i
         f"UPDATE file SET state = 2, approved = 1, due_at = 0 WHERE mirror = ? AND {WORK} AND state = 3", (mirror,)
     ).rowcount
     connection.execute(NO_HOLD, (mirror,))
+    connection.execute("UPDATE mirror SET gap = 0 WHERE id = ?", (mirror,))
     return count
 
 
@@ -258,6 +265,11 @@ def distrust_rules(connection: sqlite3.Connection, mirror: int) -> None:
 def equal(connection: sqlite3.Connection, mirror: int, now: float) -> None:
     """Write down that disk and cloud are known to be equal now."""
     connection.execute("UPDATE mirror SET last_equal_at = ? WHERE id = ?", (now, mirror))
+
+
+def settled(connection: sqlite3.Connection, mirror: int) -> None:
+    """Write down that nothing is in doubt any more of what was restored."""
+    connection.execute("UPDATE mirror SET restored = '' WHERE id = ? AND gap = 0", (mirror,))
 
 
 def distrust(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> int:

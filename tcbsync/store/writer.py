@@ -1,24 +1,28 @@
 """One thread that writes to the manifest, and commits for all who wait at that moment.
 
 Sixty-four uploads in flight do not wait for one fsync each: what is submitted while a commit runs goes into the next
-one together. Work is carried out in the order in which it was submitted. A future is done when the commit is durable.
+one together. Work is carried out in the order in which it was submitted. What a commit makes unsure is in the ledger
+before it, and a future is done when the commit is durable.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tcbsync.core.errors import StateError
+from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store.database import unusable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tcbsync.store.ledger import Ledger
 
 Result = TypeVar("Result")
 
@@ -37,9 +41,18 @@ class _Piece:
 class Writer:
     """The one connection that writes. Belongs to the event loop it was made in."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        ledger: Ledger | None = None,
+        on_damage: Callable[[StateDamaged], None] = lambda _error: None,
+    ) -> None:
+        """Write to `connection`. `on_damage` is called, in the writer's thread, where the file is found damaged."""
         self._connection = connection
         self._path = path
+        self._ledger = ledger
+        self._on_damage = on_damage
         self._is_closed = False
         self._loop = asyncio.get_running_loop()
         self._pieces: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
@@ -55,11 +68,15 @@ class Writer:
         return piece.future
 
     async def close(self) -> None:
-        """Finish what was submitted, and close the connection."""
+        """Finish what was submitted, and close the connection: all that was written is in the one file then."""
         self._is_closed = True
         self._pieces.put(None)
         await asyncio.to_thread(self._thread.join)
+        with contextlib.suppress(sqlite3.Error):  # also where somebody still reads
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
+        if self._ledger is not None:
+            self._ledger.close()
 
     def _run(self) -> None:
         is_open = True
@@ -82,6 +99,8 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - whatever it is, it belongs to the one who submitted the work
             if len(group) == 1:
                 group[0].error = unusable(self._path, error) if isinstance(error, sqlite3.Error) else error
+                if isinstance(group[0].error, StateDamaged):
+                    self._on_damage(group[0].error)
                 return
             for piece in group:  # one of them spoiled the transaction for all: each on its own
                 self._commit([piece])
@@ -91,8 +110,12 @@ class Writer:
         try:
             for piece in group:
                 piece.result = piece.work(self._connection)
+            if self._ledger is not None:
+                self._ledger.write(self._connection)
             self._connection.execute("COMMIT")
         except BaseException:
+            if self._ledger is not None:
+                self._ledger.forget()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise

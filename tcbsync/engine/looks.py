@@ -153,7 +153,8 @@ class Looks:
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
             await self._holds.review(comparison.volumes)
-            await manifest.write(rows.scanned, disk.rules.digest, now)
+            # A part that could not be seen may hold rows that other rules let in: they are asked again until it was.
+            await manifest.write(rows.scanned, None if sight.problems else disk.rules.digest, now)
             self.has_scanned = True
 
     def _defer(self, plan: Plan, closed: set[str]) -> None:

@@ -252,9 +252,14 @@ def _blob(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def scanned(connection: sqlite3.Connection, mirror: int, rules: str, now: float) -> None:
-    """Write down that the whole tree was looked at under the ignore rules with this digest."""
-    connection.execute("UPDATE mirror SET rules = ?, last_scan_at = ? WHERE id = ?", (rules, now, mirror))
+def scanned(connection: sqlite3.Connection, mirror: int, rules: str | None, now: float) -> None:
+    """Write down that the whole tree was looked at, all of it under the ignore rules with this digest.
+
+    None: not all of it could be seen; by which rules the rows go is known no better than before.
+    """
+    connection.execute(
+        "UPDATE mirror SET rules = coalesce(?, rules), last_scan_at = ? WHERE id = ?", (rules, now, mirror)
+    )
 
 
 def distrust_rules(connection: sqlite3.Connection, mirror: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,7 @@ from tcbsync.config.schema import GuardConfig
 from tcbsync.core.errors import StateError
 from tcbsync.core.model import Delete, Plan, State
 from tcbsync.emulator.faults import Fault
+from tcbsync.local import scan
 from tcbsync.store import rows
 from tests.engine.world import eventually
 
@@ -50,6 +51,30 @@ async def test_an_ignored_file_that_was_mirrored_is_deleted(world: World, where:
 
     assert world.others() == {"keep.txt": b"content"}
     assert world.row("drafts/secret.txt") is None
+
+
+async def test_new_rules_are_asked_about_what_could_not_be_seen_at_first(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look that brought the rules could not list a directory: its files are judged by them once it can be seen."""
+    world.write("d/art.psd")
+    await world.sync()
+    world.write(".tcbignore", "*.psd\n")
+    listing = scan._scan
+
+    def refusing(path: str, *, follows: bool) -> Any:
+        if path.endswith("/d"):
+            raise OSError(5, "Input/output error")
+        return listing(path, follows=follows)
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(scan, "_scan", refusing)
+        await world.sync()
+    assert set(world.others()) == {"d/art.psd"}
+
+    await world.sync()
+
+    assert world.others() == {}
 
 
 @pytest.mark.parametrize("is_new", [True, False])

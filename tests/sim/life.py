@@ -11,7 +11,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, cast
 
-from tcbsync.cloud.retry import Retry, RetryingCloud
+from tcbsync.cloud.retry import Retry
 from tcbsync.core.errors import StateError
 from tcbsync.core.settle import Settle
 from tcbsync.engine.busy import Busy
@@ -155,7 +155,7 @@ class Life:
             host=host,
             target=Target(root=cast("Path", SimPath(ROOT)), env=ENV, prefix=PREFIX, form={}),
             manifest=manifest,
-            cloud=RetryingCloud(cloud, retry),
+            cloud=cloud,
             retry=retry,
             pace=pace,
             busy=Busy(look_again),

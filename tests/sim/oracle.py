@@ -30,8 +30,6 @@ CHAIN_SECONDS = 200.0
 RULES_SECONDS = 120.0
 """After ignore rules have changed, not everything has been looked at under the new ones yet."""
 UPLOAD, DELETE, HELD, KEPT = 1, 2, 3, 4
-JUDGES_FOREIGN_ROOTS = False
-"""Whether deletes that another file system at the root asks for are to be held however it came there."""
 
 
 class Move(NamedTuple):
@@ -198,7 +196,7 @@ class Oracle:
         return None
 
     def _judge_unapproved(self, path: str, row: Row) -> None:
-        if JUDGES_FOREIGN_ROOTS and self._disk.top is not self._disk.home and row.since > self.root_since:
+        if self._disk.top is not self._disk.home and row.since > self.root_since:
             self._fail(f"{path} is deleted, because it is not in what is at the root now; nobody approved")
         is_empty = self._disk.top is self._disk.home and self._empty_since is not None and not self.is_muddled
         if is_empty and self._empty_since is not None and row.since > self._empty_since + 0.5:

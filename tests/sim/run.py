@@ -419,6 +419,7 @@ def install() -> None:
     modules: Any = (digest, scan)
     for module in modules:
         module.os = SYSTEM
+    scan.volumes = SYSTEM.volumes
     uploads.SMALL, uploads.CHUNK = 64, 32  # type: ignore[attr-defined]
     ignore._compiled = functools.cache(_compiled)
     logging.getLogger("tcbsync").propagate = False

@@ -90,13 +90,20 @@ class System:
 
     # -- what the product calls -------------------------------------------------------------------------------------
 
-    def stat(self, path: object, *, follow_symlinks: bool = True) -> Status:
+    def stat(self, path: object, *, dir_fd: int | None = None, follow_symlinks: bool = True) -> Status:
         self.interrupt()
-        where = os.fspath(path)  # type: ignore[call-overload]
-        return self._status(self._resolve(where, "stat", follows=follow_symlinks))
+        where, above = self._place(path, dir_fd)
+        return self._status(self._resolve(where, "stat", follows=follow_symlinks, above=above))
 
     def lstat(self, path: object) -> Status:
         return self.stat(path, follow_symlinks=False)
+
+    def _place(self, path: object, dir_fd: int | None) -> tuple[str, _Open | None]:
+        where = str(os.fspath(path))  # type: ignore[call-overload]
+        if dir_fd is None:
+            return where, None
+        above = self._opened[dir_fd]
+        return f"{above.path}/{where}", above
 
     def fstat(self, descriptor: int) -> Status:
         self.interrupt()
@@ -104,11 +111,7 @@ class System:
 
     def open(self, path: object, flags: int, *, dir_fd: int | None = None) -> int:
         self.interrupt()
-        where = str(os.fspath(path))  # type: ignore[call-overload]
-        above = None
-        if dir_fd is not None:
-            above = self._opened[dir_fd]
-            where = f"{above.path}/{where}"
+        where, above = self._place(path, dir_fd)
         node = self._resolve(where, "open", follows=not flags & os.O_NOFOLLOW, above=above)
         if flags & os.O_DIRECTORY and not node.is_directory:
             raise _error(errno.ENOTDIR, where)
@@ -137,6 +140,13 @@ class System:
         self._opened[descriptor].offset = offset
         return offset
 
+    def listdir(self, path: str) -> list[str]:
+        self.interrupt()
+        node = self._resolve(path, "list", follows=True)
+        if not node.is_directory:
+            raise _error(errno.ENOTDIR, path)
+        return list(node.children)
+
     @contextlib.contextmanager
     def scandir(self, descriptor: int) -> Iterator[Iterator[_Entry]]:
         opened = self._opened[descriptor]
@@ -147,6 +157,10 @@ class System:
         for name, node in list(opened.node.children.items()):
             self.interrupt()
             yield _Entry(self, opened.path, name, node)
+
+    def volumes(self, root: str) -> dict[str, str]:
+        """Stand in for `mounts.volumes`: what the root lies on; nothing is mounted beneath it."""
+        return {"": f"{self.stat(root).st_dev}"}
 
     # -- the inside -------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from tests.wire.beyond import BEYOND
 from tests.wire.cases import faults_at
 from tests.wire.line import IMPATIENT, laid, listening
 from tests.wire.messages import BEHIND
-from tests.wire.proxy import TWICE, TWICE_ANSWERED, WHOLE, Strike
+from tests.wire.proxy import FLIP, TWICE, TWICE_ANSWERED, WHOLE, Strike
 
 if TYPE_CHECKING:
     import random
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SHARE = 0.15
 """So many of the messages are struck."""
 WHOLE_SHARE = 0.1
+FILE_WEIGHT = 10
+"""Bytes of the file are flipped so much more often: only the comparison of digests stands between them and a proof."""
 PASSES = 4
 
 
@@ -42,8 +44,11 @@ class Storm:
         if message.span(BEHIND) and self.dice.random() < WHOLE_SHARE:
             strike = Strike(call, WHOLE, self.dice.choice((TWICE, TWICE_ANSWERED)))
         else:
-            where = self.dice.choice(message.spans).name
-            strike = Strike(call, where, self.dice.choice(faults_at(where)))
+            names = [span.name for span in message.spans]
+            names += FILE_WEIGHT * [name for name in names if name.startswith("file: ")]
+            where = self.dice.choice(names)
+            faults = (FLIP,) if where.startswith("file: ") else faults_at(where)
+            strike = Strike(call, where, self.dice.choice(faults))
         if (strike.call, strike.where, strike.fault) in BEYOND:
             return None
         self.struck.append(f"{strike.call} · {strike.where} · {strike.fault}")

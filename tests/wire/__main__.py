@@ -1,12 +1,14 @@
 """Plays the whole cross product: every fault at every byte class of every call. `python -m tests.wire [--only TEXT]`.
 
-Prints what did not hold, and totals by call, by fault and by class. Exit code 1 if anything did not hold.
+With `--storms N`, N seeds of many faults at once instead. Prints what did not hold, and totals by call, by fault and by
+class. Exit code 1 if anything did not hold.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import random
 import sys
 import tempfile
 import time
@@ -17,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tests.wire import cases
 from tests.wire.judge import Verdict, judge
+from tests.wire.storm import weather
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +34,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.wire", description=__doc__)
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose name holds TEXT")
     parser.add_argument("--jobs", type=int, default=2, help="processes at once (default 2)")
+    parser.add_argument("--storms", type=int, default=0, metavar="N", help="N storms instead of single faults")
+    parser.add_argument("--seed", type=int, default=0, help="of the first storm (default 0)")
     options = parser.parse_args(arguments)
+    if options.storms:
+        return _blow(range(options.seed, options.seed + options.storms), options.jobs)
     chosen = [case for case in cases.every() if options.only in str(case)]
     started = time.monotonic()
     portions = [chosen[start : start + PORTION] for start in range(0, len(chosen), PORTION)]
@@ -44,6 +51,25 @@ def main(arguments: Sequence[str]) -> int:
 def _play(portion: list[Case]) -> list[Verdict]:
     with tempfile.TemporaryDirectory(prefix="tcbsync-wire-") as folder:
         return asyncio.run(judge(portion, Path(folder)))
+
+
+def _blow(seeds: range, jobs: int) -> int:
+    started = time.monotonic()
+    broken = strikes = 0
+    with ProcessPoolExecutor(jobs) as processes:
+        for seed, (complaints, struck) in zip(seeds, processes.map(_weather, seeds), strict=True):
+            strikes += len(struck)
+            if complaints:
+                broken += 1
+                print(f"seed {seed}: {'; '.join(complaints)}\n  struck: {', '.join(struck)}")
+    held = len(seeds) - broken
+    print(f"{held:,} of {len(seeds):,} storms held, with {strikes:,} strikes, in {time.monotonic() - started:.0f} s")
+    return 1 if broken else 0
+
+
+def _weather(seed: int) -> tuple[list[str], list[str]]:
+    with tempfile.TemporaryDirectory(prefix="tcbsync-wire-") as folder:
+        return asyncio.run(weather(random.Random(seed), Path(folder) / "line"))
 
 
 def _report(verdicts: list[Verdict], seconds: float) -> None:

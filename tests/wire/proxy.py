@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from tests.wire import messages
 from tests.wire.ends import CutError, Side, closed, end, read_answer
@@ -39,10 +39,21 @@ class Strike:
     times: int = 1
     hits: int = 0
 
-    def fits(self, message: Message, call: str) -> bool:
-        """Whether this message is to be struck."""
+    def choose(self, message: Message, call: str) -> Strike | None:
+        """Give itself if this message is to be struck, and count it."""
         is_there = self.where == WHOLE or message.span(self.where) is not None
-        return self.hits < self.times and call == self.call and is_there
+        if not (is_there and call == self.call and self.hits < self.times):
+            return None
+        self.hits += 1
+        return self
+
+
+class Striking(Protocol):
+    """Whatever says which messages are struck."""
+
+    def choose(self, message: Message, call: str) -> Strike | None:
+        """Say what is to be done to this message, if anything."""
+        ...
 
 
 @dataclass(slots=True)
@@ -51,7 +62,7 @@ class Proxy:
 
     upstream: tuple[str, int] = ("", 0)
     url: str = ""
-    strike: Strike | None = None
+    strike: Striking | None = None
     calls: Counter[str] = field(default_factory=Counter)
     seen: dict[str, dict[str, None]] = field(default_factory=dict)
     """Every class that passed, by call, in its order."""
@@ -73,7 +84,7 @@ class Proxy:
         await self.hang_up()
         await asyncio.sleep(0)  # for what was closed last
 
-    def arm(self, strike: Strike) -> None:
+    def arm(self, strike: Striking) -> None:
         """Strike from now on, and count anew."""
         self.strike = strike
         self.calls.clear()
@@ -198,10 +209,7 @@ class Proxy:
             await end(server, is_rst=False)
 
     def _chosen(self, message: Message, call: str) -> Strike | None:
-        if self.strike is None or not self.strike.fits(message, call):
-            return None
-        self.strike.hits += 1
-        return self.strike
+        return self.strike.choose(message, call) if self.strike else None
 
     def _note(self, call: str, message: Message) -> None:
         self.seen.setdefault(call, {}).update(dict.fromkeys(span.name for span in message.spans))

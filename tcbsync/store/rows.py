@@ -178,12 +178,15 @@ def _blob(path: str) -> bytes:
 
 
 def scanned(connection: sqlite3.Connection, mirror: int, rules: str, now: float) -> None:
-    """Write down that the whole tree was looked at under the ignore rules with this digest."""
+    """Write down that the whole tree was looked at, and that all rows obey the ignore rules with this digest.
+
+    An empty one: some may not.
+    """
     connection.execute("UPDATE mirror SET rules = ?, last_scan_at = ? WHERE id = ?", (rules, now, mirror))
 
 
 def distrust_rules(connection: sqlite3.Connection, mirror: int) -> None:
-    """Write down that rows may obey other ignore rules than those of the last look at the whole tree."""
+    """Write down that some rows may be there by other ignore rules than those of the last look at the whole tree."""
     connection.execute("UPDATE mirror SET rules = '' WHERE id = ?", (mirror,))
 
 

@@ -76,9 +76,7 @@ async def test_a_file_that_is_no_longer_ignored_comes_back(world: World) -> None
     assert world.is_equal()
 
 
-async def test_rules_that_come_back_after_half_a_look_are_obeyed(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_rules_that_come_back_after_half_a_look_are_obeyed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look under other rules was cut off: what it wrote down is no more trusted than if it had come to its end."""
 
     def cut_off(*_values: object) -> None:
@@ -97,6 +95,38 @@ async def test_rules_that_come_back_after_half_a_look_are_obeyed(
 
     assert world.others() == {}
     assert world.row("art.psd") is None
+
+
+async def test_a_file_that_was_busy_when_it_became_ignored_is_judged_by_the_next_look(world: World) -> None:
+    """Also where that is one at the whole tree, which asks the rules only about rows that they may not have judged."""
+    world.write("art.psd")
+    await world.sync()
+    world.write(".tcbignore", "*.psd\n")
+    async with world.assembly() as assembly:
+        (mirror,) = assembly.mirrors
+        with mirror.parts.busy.holding(["art.psd"]):
+            await mirror.looks.look([""])
+
+        await mirror.looks.look([""])
+
+        row = mirror.parts.manifest.record("art.psd")
+        assert row is not None
+        assert row.state == State.DELETE
+
+
+async def test_a_file_that_could_not_be_judged_when_it_became_ignored_goes_later(world: World) -> None:
+    """A trouble above it, which hid it from the look under the new rules, does not keep it in the cloud for good."""
+    world.write("caf\u00e9/art.psd")
+    await world.sync()
+    twin = world.write("cafe\u0301")
+    world.write(".tcbignore", "*.psd\n")
+    await world.sync()
+    assert world.others() == {"caf\u00e9/art.psd": b"content"}
+    twin.unlink()
+
+    await world.sync()
+
+    assert world.others() == {}
 
 
 async def test_a_mirror_that_never_deletes_keeps_the_objects(world: World) -> None:

@@ -41,9 +41,12 @@ class Comparison:
         self._manifest = manifest
         self._deletes = deletes
         trusted = manifest.mirror().rules
-        self._trusts_rows = trusted == disk.rules.digest
-        self.ends_trust = bool(trusted) and not self._trusts_rows
+        self.trusts_rows = trusted == disk.rules.digest
+        """All rows are known to obey these ignore rules."""
+        self.ends_trust = bool(trusted) and not self.trusts_rows
         """Rows will be written by other rules than those that all rows are known to obey so far."""
+        self.is_whole = True
+        """No row was passed over because its path could not be judged."""
         self._visited: set[str] = set()
         self._troubled: set[str] = set()
         self._plan = Plan()
@@ -115,7 +118,7 @@ class Comparison:
 
     def _accepted(self, rows: Mapping[str, Record]) -> Collection[str]:
         """Give the names that need not be asked about again: those whose rows say that they are to be in the cloud."""
-        if not self._trusts_rows:
+        if not self.trusts_rows:
             return ()
         return {name for name, row in rows.items() if row.state in (State.PROVED, State.UPLOAD)}
 
@@ -126,6 +129,7 @@ class Comparison:
             self._visited.add(place.path)
             rows = self._manifest.records(place.path)
             snapshot, directories = self._disk.snapshot(place, accepted=self._accepted(rows))
+            self._note_passed_over(snapshot, rows)
             self._note(reconcile(snapshot, rows, deletes=self._deletes))
             waiting += directories
             files += len(snapshot.files)
@@ -137,11 +141,18 @@ class Comparison:
     def _bury(self, directories: list[str]) -> None:
         """Decide about rows of directories that were not met: they are gone, or beneath what could not be seen."""
         for directory in directories:
-            if directory not in self._visited and directory not in self._troubled:
-                if is_beneath(directory, self._troubled):
+            if directory not in self._visited:
+                if directory in self._troubled or is_beneath(directory, self._troubled):
+                    self.is_whole = False
                     continue
                 empty = Snapshot(directory, directory)
                 self._note(reconcile(empty, self._manifest.records(directory), deletes=self._deletes))
+
+    def _note_passed_over(self, snapshot: Snapshot, rows: Mapping[str, Record]) -> None:
+        troubled = {problem.path for problem in snapshot.problems}
+        if troubled and rows:
+            paths = {snapshot.directory, *(join(snapshot.directory, name) for name in rows)}
+            self.is_whole = self.is_whole and troubled.isdisjoint(paths)
 
     def _note(self, plan: Plan) -> None:
         self._plan.uploads += plan.uploads

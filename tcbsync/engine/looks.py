@@ -136,11 +136,12 @@ class Looks:
         if comparison.ends_trust:  # before the first of them: this look may be cut off, and the old rules come back
             await manifest.write(rows.distrust_rules)
         slices = comparison.slices(scopes)
+        is_obeyed = True
         with self._parts.busy.witness() as ended:
             while (plan := await host.offload(next, slices, None)) is not None:
                 if defers:
                     self._defer(plan, set(scopes))
-                self._void(plan, ended)
+                is_obeyed = not self._void(plan, ended) and is_obeyed
                 sight.add(plan)
                 await self._expect(plan)
         if is_full and disk.rules.mistakes:
@@ -153,8 +154,9 @@ class Looks:
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
             await self._holds.review(comparison.volumes)
-            # A part that could not be seen may hold rows that other rules let in: they are asked again until it was.
-            await manifest.write(rows.scanned, None if sight.problems else disk.rules.digest, now)
+            # Rows that were not judged may be there by other rules: the next whole look asks about every name again.
+            is_obeyed = comparison.trusts_rows or (is_obeyed and comparison.is_whole)
+            await manifest.write(rows.scanned, disk.rules.digest if is_obeyed else "", now)
             self.has_scanned = True
 
     def _defer(self, plan: Plan, closed: set[str]) -> None:
@@ -169,21 +171,29 @@ class Looks:
                 self._settle.defer(upload.found.local, now)
         plan.uploads = ready
 
-    def _void(self, plan: Plan, ended: Collection[str]) -> None:
-        """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again."""
+    def _void(self, plan: Plan, ended: Collection[str]) -> bool:
+        """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again.
+
+        Gives whether there were any.
+        """
+        voided = False
         busy, look_again = self._parts.busy, self._parts.look_again
 
         def stands(path: str) -> bool:
+            nonlocal voided
             if path in ended:
                 look_again(path)
-                return False
-            return not busy.claims(path)
+            elif not busy.claims(path):
+                return True
+            voided = True
+            return False
 
         if ended or len(busy):
             plan.uploads = [upload for upload in plan.uploads if stands(upload.found.path)]
             plan.touches = [touch for touch in plan.touches if stands(touch.found.path)]
             plan.deletes = [delete for delete in plan.deletes if stands(delete.path)]
             plan.keeps = [keep for keep in plan.keeps if stands(keep.path)]
+        return voided
 
     async def _expect(self, plan: Plan) -> None:
         if plan:

@@ -252,18 +252,16 @@ def _blob(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def scanned(connection: sqlite3.Connection, mirror: int, rules: str | None, now: float) -> None:
-    """Write down that the whole tree was looked at, all of it under the ignore rules with this digest.
+def scanned(connection: sqlite3.Connection, mirror: int, rules: str, now: float) -> None:
+    """Write down that the whole tree was looked at, and that all rows obey the ignore rules with this digest.
 
-    None: not all of it could be seen; by which rules the rows go is known no better than before.
+    An empty one: some may not.
     """
-    connection.execute(
-        "UPDATE mirror SET rules = coalesce(?, rules), last_scan_at = ? WHERE id = ?", (rules, now, mirror)
-    )
+    connection.execute("UPDATE mirror SET rules = ?, last_scan_at = ? WHERE id = ?", (rules, now, mirror))
 
 
 def distrust_rules(connection: sqlite3.Connection, mirror: int) -> None:
-    """Write down that rows may obey other ignore rules than those of the last look at the whole tree."""
+    """Write down that some rows may be there by other ignore rules than those of the last look at the whole tree."""
     connection.execute("UPDATE mirror SET rules = '' WHERE id = ?", (mirror,))
 
 

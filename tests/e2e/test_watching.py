@@ -118,6 +118,7 @@ def test_a_root_that_is_renamed_away_and_back(house: House, emulator: Cloud) -> 
         aside.rename(house.root)
 
         eventually(lambda: house.is_equal(emulator))
+        eventually(lambda: house.status()["mirrors"][0]["watch_mode"] == "inotify")
         (house.root / "d1" / "later").write_text("later")
         eventually(lambda: house.is_equal(emulator))
         assert "batchdeletefile" not in emulator.calls()

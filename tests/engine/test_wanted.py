@@ -152,6 +152,38 @@ async def test_rules_that_come_back_after_half_a_look_are_obeyed(world: World, m
     assert world.row("art.psd") is None
 
 
+async def test_a_file_that_was_busy_when_it_became_ignored_is_judged_by_the_next_look(world: World) -> None:
+    """Also where that is one at the whole tree, which asks the rules only about rows that they may not have judged."""
+    world.write("art.psd")
+    await world.sync()
+    world.write(".tcbignore", "*.psd\n")
+    async with world.assembly() as assembly:
+        (mirror,) = assembly.mirrors
+        with mirror.parts.busy.holding(["art.psd"]):
+            await mirror.looks.look([""])
+
+        await mirror.looks.look([""])
+
+        row = mirror.parts.manifest.record("art.psd")
+        assert row is not None
+        assert row.state == State.DELETE
+
+
+async def test_a_file_that_could_not_be_judged_when_it_became_ignored_goes_later(world: World) -> None:
+    """A trouble above it, which hid it from the look under the new rules, does not keep it in the cloud for good."""
+    world.write("caf\u00e9/art.psd")
+    await world.sync()
+    twin = world.write("cafe\u0301")
+    world.write(".tcbignore", "*.psd\n")
+    await world.sync()
+    assert world.others() == {"caf\u00e9/art.psd": b"content"}
+    twin.unlink()
+
+    await world.sync()
+
+    assert world.others() == {}
+
+
 async def test_a_mirror_that_never_deletes_keeps_the_objects(world: World) -> None:
     """The object stays, and so does its row: it can be deleted later, when the mirror is told to."""
     file = world.write("b")

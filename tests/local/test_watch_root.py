@@ -147,3 +147,18 @@ def test_a_link_as_root_that_is_turned_is_noticed(root: Path) -> None:
         root.with_name("turned").rename(current)
 
         expect_recovery(current, watcher, recorder)
+
+
+def test_a_link_as_root_that_follows_a_renamed_directory_is_noticed(root: Path) -> None:
+    """It is the same directory, with all its watches; but what is new in it lies at another path than before."""
+    current, moved = root.with_name("current"), root.with_name("moved")
+    current.symlink_to(root)
+
+    with watching(current) as (watcher, recorder):
+        root.with_name("turned").symlink_to(moved)
+        root.rename(moved)
+        root.with_name("turned").rename(current)
+
+        expect_recovery(current, watcher, recorder)
+        (current / "new").mkdir()
+        probe(current, recorder)

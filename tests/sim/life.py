@@ -72,6 +72,7 @@ class SimWriter(Writer):
         self._life = life
         self._connection = connection
         self._path = Path("manifest.db")
+        self._ledger = None
         self._dice = dice
         self._is_closed = False
         self._waiting: list[_Piece] = []

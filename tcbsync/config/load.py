@@ -7,6 +7,7 @@ import re
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tcbsync.config.reader import WRONG, Mistakes, compose, is_whole, read
 from tcbsync.config.schema import Config
@@ -99,10 +100,19 @@ def _check(config: Config, mistakes: Mistakes) -> None:
 
 
 def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
-    if not WEB.fullmatch(service.api_base):
+    if not (WEB.fullmatch(service.api_base) and _has_host(service.api_base)):
         mistakes.add("service.api_base", "must be a URL that begins with https:// or http://, with no ? in it")
-    if service.proxy is not None and not PROXY.fullmatch(service.proxy):
+    if service.proxy is not None and not (PROXY.fullmatch(service.proxy) and _has_host(service.proxy)):
         mistakes.add("service.proxy", "must be http://HOST:PORT, maybe with USER:PASSWORD@ before the host")
+
+
+def _has_host(address: str) -> bool:
+    """Whether the host and the port of an address can be told: half a bracket, or a port that is none, cannot."""
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_credentials(credentials: CredentialsConfig, mistakes: Mistakes) -> None:
@@ -118,7 +128,7 @@ def _check_credentials(credentials: CredentialsConfig, mistakes: Mistakes) -> No
     for source in ("secret_env", "secret_file", "token_file"):
         if SECRET.fullmatch(getattr(credentials, source) or ""):
             mistakes.add(f"credentials.{source}", "must be a name, and looks like the secret itself")
-    if credentials.token_url and not WEB.match(credentials.token_url):
+    if credentials.token_url and not (WEB.match(credentials.token_url) and _has_host(credentials.token_url)):
         mistakes.add("credentials.token_url", "must be a URL that begins with https:// or http://")
 
 

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.emulator.server import Fault
-from tests.cli.stage import PREFIX, SECRET, environment, eventually
+from tests.cli.stage import PREFIX, SECRET, SECRET_VARIABLE, Result, environment, eventually
+from tests.hushed import every_byte, leaks
 
 if TYPE_CHECKING:
     from tests.cli.stage import Stage
 
 pytestmark = pytest.mark.slow
 
-SIGNED = ("access_token=", "q-signature", "q-ak=", "sign=", "x-cos-security-token")
+PASSWORD = "hush-pass/word+1"
+TOKEN = "hush-token-" * 8
 
 
 def issued(stage: Stage) -> set[str]:
     """Give every access token that the cloud has ever given out."""
-    return {grant.token for grant in stage.cloud._service.tokens._grants.values()}
+    return {grant.token.removeprefix("emulated_") for grant in stage.cloud._service.tokens._grants.values()}
 
 
 def assert_hushed(shown: str, tokens: set[str]) -> None:
     """Fail if a text tells what it must not."""
     assert tokens
-    assert SECRET not in shown
-    assert not [token for token in tokens if token in shown or token.removeprefix("emulated_")[:40] in shown]
-    assert not [word for word in SIGNED if word in shown]
+    assert not leaks(shown.encode(), {SECRET, *tokens})
 
 
 TROUBLES = [
@@ -92,3 +92,75 @@ def test_the_state_directory_keeps_secrets(stage: Stage) -> None:
     shown = "".join(path.read_bytes().decode("latin-1") for path in stage.state_dir.iterdir())
 
     assert_hushed(shown, issued(stage))
+
+
+CLOSED = "http://127.0.0.1:9"
+CREDENTIALS: dict[str, dict[str, object]] = {
+    "a command that fails": {"token_command": ["sh", "-c", f"echo '{TOKEN}'; exit 3"]},
+    "a command that is not there": {"token_command": ["/no/such/command", TOKEN]},
+    "a command that prints half": {"token_command": ["echo", f'{{"access_token": "{TOKEN}"']},
+    "a file that is not there": {"token_file": "/no/such/file"},
+    "a file that is no text": {"token_file": "/bin/true"},
+    "a server that is not there": {"token_url": f"{CLOSED}/token?key={PASSWORD}"},
+    "a server of another kind": {"token_url": f"{{cloud}}/cgi-bin/token?secret={PASSWORD}"},
+    "an address that is none": {"token_url": f"http://[::1/{PASSWORD}"},
+    "a secret where its name belongs": {"appid": "wx-test", "secret_env": "0123456789abcdef" * 2},
+    "a secret that is a number": {"appid": "wx-test", "secret": 123456789012345678901234567890},
+    "a secret that is a list": {"appid": "wx-test", "secret": [PASSWORD]},
+    "two sources": {"appid": "wx-test", "secret": PASSWORD, "token_url": f"{CLOSED}/?key={PASSWORD}"},
+}
+SERVICE: dict[str, dict[str, object]] = {
+    "nobody listens": {"api_base": CLOSED},
+    "no such host": {"api_base": "http://no-such-host.invalid"},
+    "no TLS": {"api_base": "https://{host}"},
+    "a dead proxy": {"proxy": f"http://user:{PASSWORD}@127.0.0.1:9"},
+    "a proxy that is the cloud": {"proxy": f"http://user:{PASSWORD}@{{host}}"},
+    "TLS through a proxy that is none": {
+        "api_base": "https://api.weixin.qq.com",
+        "proxy": f"http://user:{PASSWORD}@{{host}}",
+    },
+    "a proxy that is no address": {"proxy": f"http://user:{PASSWORD}@a b"},
+    "a login in the address": {"api_base": f"http://user:{PASSWORD}@127.0.0.1:9"},
+}
+ANSWERS = {
+    "HTML": Fault(call="token", kind="http", status=200, body="html"),
+    "a redirect": Fault(call="token", kind="http", status=302, headers={"Location": f"http://h/?access_token={TOKEN}"}),
+    "half of it": Fault(call="token", kind="cut_json"),
+    "an echo": Fault(call="token", kind="errcode", errcode=40125, errmsg=f"secret {TOKEN}"),
+    "no answer": Fault(call="token", kind="cut_amid"),
+}
+
+
+def talkative(stage: Stage, verb: str) -> Result:
+    """Run a verb with all logs, asyncio's debug mode and every warning, with a secret that has to be quoted."""
+    command = [sys.executable, "-X", "dev", *stage.command(verb, "--verbose")[1:]]
+    surroundings = environment(**{SECRET_VARIABLE: f"{PASSWORD}"})
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings, timeout=100, check=False)
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("name", [*CREDENTIALS, *SERVICE, *ANSWERS])
+def test_what_keeps_it_from_starting_tells_no_secret(stage: Stage, name: str) -> None:
+    """Wrong credentials, wires and answers: `check` says what is wrong, and neither secret, token nor password."""
+    places = {"cloud": stage.cloud.url, "host": stage.cloud.url.removeprefix("http://")}
+    credentials, service = filled(CREDENTIALS.get(name), places), filled(SERVICE.get(name), places)
+    stage.configure(**({"credentials": credentials} if credentials else {}), service=service)
+    stage.cloud.install(*([ANSWERS[name]] if name in ANSWERS else []))
+    stage.write(a="a")
+
+    result = talkative(stage, "check")
+
+    said = (result.out + result.err).encode()
+    assert result.code != 0
+    assert "WRONG credentials: " in result.out or "tcbsync: the configuration is wrong:" in result.err
+    assert not leaks(said + every_byte(stage.state_dir), {PASSWORD, TOKEN, "0123456789abcdef", "12345678901234567890"})
+
+
+def filled(options: dict[str, object] | None, places: dict[str, str]) -> dict[str, object]:
+    """Put the cloud's address where it belongs."""
+    return {
+        name: value.replace("{cloud}", places["cloud"]).replace("{host}", places["host"])
+        if isinstance(value, str)
+        else value
+        for name, value in (options or {}).items()
+    }

@@ -175,6 +175,14 @@ def test_the_services_words_are_short_and_harmless() -> None:
     assert len(text) <= 200
 
 
+def test_base64_with_slashes_is_not_shown() -> None:
+    """A security token may be base64, whose slashes part it into short pieces; a path stays what it is."""
+    token = "aB3/xY+7q0" * 20
+    path = "site/images/2026/a-rather-long-name-of-a-file/frame.json"
+
+    assert shown(f"token {token} for {path}") == f"token … for {path}"
+
+
 def test_a_key_is_shown_in_one_line() -> None:
     """A file's name keeps all of its letters, and can't forge a line of a log."""
     name = "图/" + "a" * 64 + "\n2026 ERROR"

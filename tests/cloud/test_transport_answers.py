@@ -171,6 +171,16 @@ async def test_the_configured_proxy_is_used() -> None:
     assert seen[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
 
 
+async def test_a_proxys_login_is_in_no_repr() -> None:
+    """Aiohttp's complaints, of a connection that nobody closed say, show the key of that connection."""
+    async with serving(answering(OK)) as url, calling(proxy=url.replace("http://", "http://user:hush@")) as client:
+        await client.send(get("http://api.example/x"))
+        (connections,) = client._transport._session.connector._conns.items()  # type: ignore[attr-defined]
+
+    assert "http://127.0.0.1" in repr(connections)
+    assert "hush" not in repr(connections)
+
+
 async def test_a_proxy_that_refuses() -> None:
     """A proxy's own refusal is told as such."""
     async with serving(answering(answer(407))) as url, calling(proxy=url) as client:

@@ -158,3 +158,19 @@ def test_a_secret_in_the_place_of_its_name(tmp_path: Path, option: str) -> None:
     found = mistakes_of(write(tmp_path, changed("secret_env: SECRET", f"{option}: '{secret}'")))
 
     assert found == [f"6: credentials.{option}: must be a name, and looks like the secret itself"]
+
+
+@pytest.mark.parametrize("address", ["http://[::1/", "http://host:port", "http://host:99999", "http://host:0/"])
+@pytest.mark.parametrize(
+    ("old", "option", "line"),
+    [
+        ("uploads: 8", "service.api_base", 3),
+        ("uploads: 8", "service.proxy", 3),
+        ("secret_env: SECRET", "credentials.token_url", 6),
+    ],
+)
+def test_an_address_whose_host_cannot_be_told(tmp_path: Path, old: str, option: str, line: int, address: str) -> None:
+    """Half a bracket, or a port that is none, is a mistake of the configuration, and no surprise later."""
+    (found,) = mistakes_of(write(tmp_path, changed(old, f"{option.partition('.')[2]}: '{address}'")))
+
+    assert found.startswith(f"{line}: {option}: must be ".removeprefix(" "))

@@ -85,6 +85,7 @@ async def test_what_lasts_is_told_and_probed(
         world.write(path)
 
     async with told(world, uploads=1) as mirror:
+        await eventually(lambda: mirror.looks.has_scanned and not mirror.looks.is_looking)
         await eventually(lambda: mirror.parts.pace.closed(mirror.parts.target.env) and not mirror._flights)
         service, shown = await status_of(world)
         assert (service["state"], shown["state"]) == (trouble.state, trouble.mirror)

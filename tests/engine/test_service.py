@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tcbsync import status
 from tcbsync.cloud.codes import error_for
 from tcbsync.emulator.faults import Fault
 from tcbsync.emulator.server import Emulator, Settings
@@ -14,6 +16,8 @@ from tests.engine.world import ENV, PREFIX, World, alive, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tcbsync.engine.mirror import Mirror
 
 
 def errcode(code: int, **more: Any) -> Fault:
@@ -202,6 +206,39 @@ async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: E
 
         assert mirror.parts.pace.upload_slots.limit == 8
         assert world.is_equal()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["uploadfile", "cos"])
+async def test_concurrency_falls_when_the_service_asks_and_rises_with_success(
+    world: World, emulator: Emulator, call: Any
+) -> None:
+    """-501004 and SlowDown: half as many at once are seen at the service's end, then slowly as many as before."""
+    emulator.set_latency(0.02)
+    busy = errcode(-501004) if call == "uploadfile" else Fault(call="cos", kind="http", status=503, code="SlowDown")
+    most = emulator.counters.max_at_once
+
+    async def upload(mirror: Mirror, count: int, where: str) -> int:
+        """Send so many files. Gives how many requests there were at once."""
+        await eventually(lambda: not mirror._flights)
+        most.clear()
+        for number in range(count):
+            world.write(f"{where}/{number}")
+        mirror.hint([("", True)])
+        await eventually(lambda: len([path for path in world.cloud() if path.startswith(where)]) == count)
+        return most["all"]
+
+    async with world.running(watches=False, uploads=8, attempts=9) as mirror:
+        before = await upload(mirror, 60, "before")
+        emulator.install(replace(busy, count=1))
+        await upload(mirror, 1, "one")
+        narrow, limit = await upload(mirror, 40, "narrow"), status.service_status(mirror.parts.pace)["uploads_at_once"]
+        await upload(mirror, 260, "success")
+        after = await upload(mirror, 60, "after")
+
+        assert (before, narrow, limit, after) == (8, 4, 4, 8)
+        assert status.service_status(mirror.parts.pace)["uploads_at_once"] == 8
+        assert mirror.parts.tally.failures == 0
 
 
 async def test_a_single_pass_gives_up_on_a_wrong_configuration_at_once(world: World, emulator: Emulator) -> None:

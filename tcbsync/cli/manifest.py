@@ -23,9 +23,8 @@ TEXT = "Write the manifest out, or take one in: to keep it, to read it, to move 
 
 def add_verbs(verbs: Verbs) -> None:
     """Declare the verb of this room, and its two parts."""
-    parts = verbs.add_parser("manifest", help=TEXT.rstrip("."), description=TEXT).add_subparsers(
-        metavar="WHAT", required=True
-    )
+    manifest = verbs.add_parser("manifest", help=TEXT.rstrip("."), description=TEXT)
+    parts = manifest.add_subparsers(metavar="WHAT", required=True, help="which of the two; each has its own --help")
     export = declare(
         parts,
         "export",

@@ -100,8 +100,11 @@ def _wrong_pages(connection: sqlite3.Connection) -> str:
     (word,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
     if word != "ok":
         return str(word).splitlines()[-1]
-    lost = connection.execute("PRAGMA foreign_key_check").fetchone()
-    return f"a row of {lost[0]} belongs to no mirror" if lost else ""
+    if lost := connection.execute("PRAGMA foreign_key_check").fetchone():
+        return f"a row of {lost[0]} belongs to no mirror"
+    has_ledger = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone()
+    is_numbered = not has_ledger or connection.execute("SELECT typeof(seq) FROM ledger").fetchall() == [("integer",)]
+    return "" if is_numbered else "it does not know how far the ledger was written"
 
 
 _UNLIKELY = """

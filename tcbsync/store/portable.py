@@ -106,8 +106,10 @@ def check(file: Path) -> None:
             wrong = _wrong_row(document)
         if wrong:
             mistakes.append(f"line {number}: {wrong}")
-    if promised != count and not mistakes:
-        mistakes.append(f"line 1 promises {promised} rows, and there are {max(count, 0)}: was the file cut off?")
+    if count < 0:
+        mistakes.append("line 1: there is none")
+    elif promised != count and not mistakes:
+        mistakes.append(f"line 1 promises {promised} rows, and there are {count}: was the file cut off?")
     if mistakes:
         more = [f"and {len(mistakes) - _SHOWN} more"] if len(mistakes) > _SHOWN else []
         listed = "\n  ".join(mistakes[:_SHOWN] + more)

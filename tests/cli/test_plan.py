@@ -80,7 +80,7 @@ def test_nothing_to_do(stage: Stage) -> None:
 
 def snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
     """Give the bytes and times of every file."""
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
 def test_it_touches_neither_cloud_nor_manifest(stage: Stage) -> None:

@@ -214,3 +214,24 @@ def test_a_change_of_mind_starts_anew(table: Table, command: Callable[[Table], N
 
     row = known(table, "a")
     assert row | FRESH == row
+
+
+def test_an_upload_that_fails_late_does_not_postpone_a_delete(table: Table) -> None:
+    """A look has found meanwhile that the file is gone: what wants to be done now was not tried yet."""
+    table.prove(file("a"))
+    table.do(rows.expect, forget("a", was_sent=True), LATER)
+
+    table.do(rows.fail_upload, "a", "vanished", "a is gone", LATER + 60)
+
+    row = known(table, "a")
+    assert (row["state"], row["attempts"], row["due_at"], row["code"]) == (State.DELETE, 0, 0, "")
+
+
+def test_an_upload_that_fails_is_noted(table: Table) -> None:
+    """With its code, its reason and when it is tried again, as long as it is wanted."""
+    table.upload(file("a"))
+
+    table.do(rows.fail_upload, "a", "HTTP 502", "bad gateway", LATER)
+
+    row = known(table, "a")
+    assert (row["attempts"], row["due_at"], row["parked"], row["code"]) == (1, LATER, 0, "HTTP 502")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,13 +85,13 @@ async def test_a_link_that_is_swapped_in_before_the_file_is_opened(
     world: World, emulator: Emulator, stored: list[str], swap: Callable[[Path], str]
 ) -> None:
     """No event told of it. When its turn comes it is told of as a link, and its row goes without a call."""
-    emulator.install(Fault(call="cos", kind="stall", seconds=1, count=1, key=PREFIX + "first"))
-    world.write("first")
-    world.write("d/e/file", b"1" * SIZE)
+    emulator.install(Fault(call="cos", kind="stall", seconds=2, count=1, key=PREFIX + "first"))
+    for file in (world.write("first"), world.write("d/e/file", b"1" * SIZE)):
+        os.utime(file, (1, 1))  # so that both are seen at once
 
     async with world.running(watches=False, uploads=1) as mirror:
         await eventually(lambda: emulator.counters.at_once["cos"] > 0)
-        assert world.row("d/e/file")
+        await eventually(lambda: world.row("d/e/file"))
         link = swap(world.root)
         await eventually(mirror.is_in_sync)
 

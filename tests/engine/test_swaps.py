@@ -80,6 +80,7 @@ def skipped(world: World) -> dict[str, str]:
     return {path: reason for path, reason, blocks, _ in world.report().problems() if not blocks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swap", SWAPS)
 async def test_a_link_that_is_swapped_in_before_the_file_is_opened(
     world: World, emulator: Emulator, stored: list[str], swap: Callable[[Path], str]
@@ -100,6 +101,7 @@ async def test_a_link_that_is_swapped_in_before_the_file_is_opened(
         assert world.row("d/e/file") is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("swap", SWAPS)
 async def test_a_link_that_is_swapped_in_while_the_file_is_sent(
     world: World, emulator: Emulator, stored: list[str], swap: Callable[[Path], str]

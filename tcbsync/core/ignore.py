@@ -39,7 +39,7 @@ DEFAULTS = (
     ".nfs*",
     "lost+found/",
     "@eaDir/",
-    "#recycle/",
+    "\\#recycle/",
     ".snapshot/",
     # editors
     "*~",

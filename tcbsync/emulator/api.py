@@ -7,6 +7,7 @@ but for `Behaviours.is_token_checked_first`. Refusal: what a call does is in the
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from tcbsync.emulator.replies import Reply
 
     TcbCall = Callable[[Service, Exchange, str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
+
+_ESCAPE = re.compile(rb"\\u(?!00[01])")
+"""Control characters cannot be written otherwise: they say nothing of how the rest was written."""
 
 CALLS = {
     "/cgi-bin/token": "token",
@@ -86,7 +90,7 @@ def _require_post(exchange: Exchange) -> None:
 async def _document(exchange: Exchange) -> dict[str, Any]:
     body = await exchange.request.content.read()
     exchange.received = len(body)
-    exchange.has_escapes = b"\\u" in body
+    exchange.has_escapes = _ESCAPE.search(body) is not None
     if not body.strip():
         raise ApiError(44002)
     try:

@@ -71,6 +71,7 @@ class Uploads:
             await self._fail(job, "changing", error, later(GROWING_SECONDS, job.attempts))
         except LocalError as error:
             await self._fail(job, "unreadable", error, later(LATER_SECONDS, job.attempts))
+            self._parts.look_again(job.local)  # it may be no file at all any more
         except Refused as error:
             await self._fail(job, error.code, error, None)
         except CloudError as error:

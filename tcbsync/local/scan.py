@@ -91,14 +91,11 @@ class Disk:
         return not stat.S_ISREG(mode) or self.is_ignored(local)
 
     def lift(self, local: str) -> str:
-        """Give the topmost part of `local` that is no plain directory, or whose key another one has as well.
-
-        What is beneath it is decided there.
-        """
+        """Give the topmost part of `local` that is no directory to be entered; what is beneath it is decided there."""
         position = local.find("/")
         while position > 0:
             above = local[:position]
-            if not self._is_directory(above) or self._has_twin(above):
+            if not self._is_directory(above) or key_problem(self._prefix + normal(above)) or self._has_twin(above):
                 return above
             position = local.find("/", position + 1)
         return local

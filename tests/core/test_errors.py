@@ -55,6 +55,13 @@ def test_a_wrong_configuration_may_have_one_mistake() -> None:
     assert (str(error), error.mistakes) == ("config.yaml does not exist", ())
 
 
+def test_an_answer_may_have_neither_code_nor_request() -> None:
+    """No answer has none."""
+    error = CloudError("uploadfile a.png: no answer")
+
+    assert (error.code, error.request_id) == ("", "")
+
+
 def test_the_services_code_and_request_stand_beside_the_message() -> None:
     """They are for support, and for those who count."""
     error = CloudError("uploadfile a.png: system error", code="-501001", request_id="65a0c1d2-1f2e3d4c")

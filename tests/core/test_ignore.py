@@ -81,6 +81,7 @@ CASES = [
     *cases("an escaped hash is a name", ["\\#a"], ignored="#a", kept="a"),
     *cases("an escaped exclamation mark is a name", ["\\!a"], ignored="!a", kept="a"),
     *cases("spaces at the end do not count", ["a  "], ignored="a"),
+    *cases("nor do those behind the last slash", ["a/  "], ignored="a/b", kept="a"),
     *cases("a hidden file is a file", [".*"], ignored=".a d/.a .d/b", kept="a d/b.c"),
     *cases("braces are nothing special", ["{a,b}"], ignored="{a,b}", kept="a b"),
     *cases("a dot is a dot", ["a.b"], ignored="a.b", kept="axb"),
@@ -201,6 +202,8 @@ DROPPINGS = [
     *(".DS_Store", "d/._a.png", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN/a", "lost+found/a", "@eaDir/a"),
     *("a.png~", "d/.a.swp", ".a.png.swx", "4913", ".#a", "#a#", "a.tmp", ".~lock.a.odt#", "~$a.docx"),
     *("a.crdownload", "a.part", "d/a.partial", ".goutputstream-A1B2C3", ".git/config", "d/.git/HEAD", ".svn/entries"),
+    *(".AppleDouble/a", ".Spotlight-V100/a", ".Trashes/a", ".fseventsd/a", "ehthumbs.db", "d/.directory", "a.swp"),
+    *("System Volume Information/a", "#recycle/a", ".snapshot/a", "d/a.kate-swp"),
     *(".fuse_hidden0001", ".nfs0001", ".Trash-1000/files/a", "._a", ".hg/store"),
 ]
 ASSETS = [
@@ -247,7 +250,7 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
 
 def test_the_digest_tells_sets_of_rules_apart() -> None:
     """It changes with each rule and with their order, and with nothing else."""
-    sets = [[], ["a"], ["b"], ["a", "b"], ["b", "a"], ["a", "!b"]]
+    sets = [[], ["a"], ["b"], ["ab"], ["a", "b"], ["b", "a"], ["a", "!b"]]
 
     digests = [Rules(DEFAULTS, rules).digest for rules in sets]
 

@@ -14,6 +14,7 @@ from tcbsync.core.model import (
     Problem,
     Skipped,
     Snapshot,
+    State,
     Touch,
     Upload,
     covers,
@@ -123,3 +124,26 @@ def test_a_plan_reads_like_a_summary() -> None:
 def test_whether_there_is_anything_to_do(plan: Plan, *, expected: bool) -> None:
     """Problems and skipped names are told, not done."""
     assert bool(plan) is expected
+
+
+def test_states_are_the_numbers_that_rows_on_disk_speak_in() -> None:
+    """A manifest that was written years ago means the same today."""
+    assert {state.name: state.value for state in State} == {
+        "PROVED": 0,
+        "UPLOAD": 1,
+        "DELETE": 2,
+        "HELD": 3,
+        "KEPT": 4,
+    }
+
+
+def test_a_snapshot_begins_empty() -> None:
+    """And what is put into one is in no other."""
+    first, second = Snapshot("d", "d"), Snapshot("d", "d")
+
+    first.files["a"] = (1, 2, 3, 4)
+    first.spellings["a"] = "b"
+    first.problems.append(Problem("d", "trouble"))
+    first.skipped.append(Skipped("d/link", "a link"))
+
+    assert second == Snapshot("d", "d", {}, {}, [], [])

@@ -236,6 +236,13 @@ def test_it_reads_like_a_sentence(settle: Settle) -> None:
     assert repr(settle) == "<Settle 1 waiting>"
 
 
+def test_the_delays_where_nobody_sets_any() -> None:
+    """Milliseconds for a writer that is done, two seconds for one that may not be, and a minute at the most."""
+    settle = Settle()
+
+    assert settle.delays == Delays(blink_seconds=0.015, calm_seconds=0.25, quiet_seconds=2.0, patience_seconds=60.0)
+
+
 HINTS = st.lists(
     st.tuples(
         st.sampled_from(["", "a", "a/b", "a/b/c", "ab", "d", "d/e", "f", "g"]),

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import subprocess
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -271,3 +272,44 @@ def test_a_twin_that_comes_and_goes(bound: Bound, emulator: Cloud, first: str, i
         eventually(lambda: bound.state() == "in_sync")
         assert emulator.objects()[key] == (bound.root / f"pair/{second}{inside}").read_bytes()
         assert bound.failed() == []
+
+
+@contextlib.contextmanager
+def growing(path: Path) -> Iterator[None]:
+    """Let a file grow line by line, opened anew for each, until the end of the block."""
+    ended = threading.Event()
+
+    def grow() -> None:
+        while not ended.wait(0.003):
+            with path.open("ab") as opened:
+                opened.write(b"line\n")
+
+    thread = threading.Thread(target=grow)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@pytest.mark.slow
+def test_a_file_that_grows_all_the_time(bound: Bound, emulator: Cloud) -> None:
+    """A pass leaves it for later and says why, so does the daemon, and it goes up when it is quiet."""
+    expected = {"log.txt": ("changing", "while it was read")}
+    with growing(bound.root / "log.txt"):
+        eventually((bound.root / "log.txt").exists)
+        synced = bound.command("sync")
+
+        assert synced.returncode == exits.INCOMPLETE, synced.stderr
+        assert set(emulator.objects()) == GOOD
+        assert tells(bound.failed(), expected), bound.failed()
+
+    with bound.running():
+        with growing(bound.root / "log.txt"):
+            eventually(lambda: bound.state() == "syncing")
+            file(bound.root, "beside")
+            eventually(lambda: "beside" in emulator.objects())
+            eventually(lambda: tells(bound.failed(), expected))
+        eventually(lambda: bound.state() == "in_sync")
+        assert bound.is_equal(emulator)

@@ -224,6 +224,16 @@ def test_lifting(root: Path, local: str, expected: str) -> None:
     assert disk(root).lift(local) == expected
 
 
+def test_lifting_stops_at_names_that_the_cloud_refuses(tmp_path: Path) -> None:
+    """A directory of such a name is told of once, and not each file that changes in it."""
+    tree(tmp_path, "d/back\\slash/e/a", "d/latin\udce9/a")
+
+    assert disk(tmp_path).lift("d/back\\slash/e/a") == "d/back\\slash"
+    assert disk(tmp_path).lift("d/latin\udce9/a") == "d/latin\udce9"
+    assert disk(tmp_path).lift("d/back\\slash") == "d/back\\slash"
+    assert disk(tmp_path, prefix="p" * 850).lift("d/back") == "d"
+
+
 @pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
 def test_lifting_stops_at_twins(tmp_path: Path, asked: str) -> None:
     """What lies in one of two directories that meet in one key is decided where both are seen, and never by itself."""

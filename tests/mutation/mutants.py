@@ -138,7 +138,7 @@ def _worthy(node: ast.AST) -> Iterator[ast.AST]:
             return
         case ast.FunctionDef(name="__repr__") | ast.If(test=ast.Name(id="TYPE_CHECKING")):
             return
-        case ast.Call(func=func) if ast.unparse(func).split(".")[0] in KEPT_CALLS:
+        case ast.Call(func=func) | ast.Assign(value=ast.Call(func=func)) if _root_of(func) in KEPT_CALLS:
             return
         case ast.Expr(value=ast.Constant() | ast.Call()) if not list(_worthy(node.value)):
             return
@@ -151,6 +151,10 @@ def _worthy(node: ast.AST) -> Iterator[ast.AST]:
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST) and not _is_docstring(node, child):
                     yield from _worthy(child)
+
+
+def _root_of(name: ast.expr) -> str:
+    return ast.unparse(name).split(".")[0]
 
 
 def _is_docstring(parent: ast.AST, child: ast.AST) -> bool:

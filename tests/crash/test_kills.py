@@ -49,6 +49,24 @@ MUST_MEET = {
     "before a write to manifest.db",
 }
 """Kinds of boundaries that every sync with changes crosses, whatever else is built into it."""
+AGAIN = (
+    "before a write to manifest.db-wal",
+    "after the commit of expect",
+    "after the answer of uploadfile",
+    "before the commit of sending",
+    "after the first byte of the file",
+    "after the last byte of an upload",
+    "after the answer of upload",
+    "before the commit of prove",
+    "after the commit of prove",
+    "before the commit of deleting",
+    "after the commit of deleting",
+    "after the answer of batchdeletefile",
+    "before the commit of remove",
+    "after the commit of remove",
+)
+LANDED = 3
+"""After so many of these kills the cloud has an upload that no proof was written for."""
 NEWBORN = {
     "before mkdir of state",
     "after mkdir of state",
@@ -107,6 +125,25 @@ def test_a_migration(name: str, tmp_path: Path, nursery: Nursery) -> None:
 
     assert complaints(tries) == []
     assert {each.at.kind for each in tries if each.has_died} >= {"before a migration", "after a migration"}
+
+
+def test_killed_again_and_again(tmp_path: Path, nursery: Nursery) -> None:
+    """Each start is killed in its turn, a little further on; what was in flight each time is all that is repeated."""
+    matrix, _ = play("changed", tmp_path / "scene", nursery)
+    boundaries = [Boundary(kind, 1) for kind in AGAIN]
+
+    with matrix.scene.stage(tmp_path / "try", nursery) as stage:
+        before = stage.objects()
+        codes, moments = [], []
+        for at in boundaries:
+            codes.append(matrix.work(stage, matrix.arms(stage, at)))
+            moments += verdict.of_the_moment(stage, before)
+        recovery = verdict.of_the_restart(stage, len(boundaries))
+
+    assert codes == [-signal.SIGKILL] * len(boundaries)
+    assert moments == []
+    assert recovery.complaints == []
+    assert recovery.repeated <= LANDED
 
 
 def test_files_change_while_it_dies(tmp_path: Path, nursery: Nursery) -> None:

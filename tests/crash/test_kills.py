@@ -14,6 +14,7 @@ from tests.crash.live import Live
 from tests.crash.matrix import Boundary
 from tests.crash.scenes import OLD, every, play
 from tests.crash.stage import Scene
+from tests.crash.vfs import is_reachable
 from tests.e2e.house import ENVIRONMENT
 
 if TYPE_CHECKING:
@@ -44,22 +45,36 @@ MUST_MEET = {
     *(f"after the answer of {call}" for call in CALLS),
     *BYTES,
     *(f"{side} the commit of {commit}" for side in ("before", "after") for commit in COMMITS),
-    *(f"{side} a sync of manifest.db{file}" for side in ("before", "after") for file in ("", "-wal")),
-    "before a write to manifest.db-wal",
-    "before a write to manifest.db",
 }
 """Kinds of boundaries that every sync with changes crosses, whatever else is built into it."""
+AGAIN = (
+    "after the commit of expect",
+    "after the answer of uploadfile",
+    "before the commit of sending",
+    "after the first byte of the file",
+    "after the last byte of an upload",
+    "after the answer of upload",
+    "before the commit of prove",
+    "after the commit of prove",
+    "before the commit of deleting",
+    "after the commit of deleting",
+    "after the answer of batchdeletefile",
+    "before the commit of remove",
+    "after the commit of remove",
+)
+LANDED = 3
+"""After so many of these kills the cloud has an upload that no proof was written for."""
 NEWBORN = {
     "before mkdir of state",
     "after mkdir of state",
     "before open of lock",
-    "before manifest.db is made",
-    "after manifest.db is made",
-    "after manifest.db-journal went",
-    "after manifest.db-wal is made",
     "before a migration",
     "after a migration",
 }
+if is_reachable():
+    MUST_MEET |= {f"{side} a sync of manifest.db{file}" for side in ("before", "after") for file in ("", "-wal")}
+    MUST_MEET |= {"before a write to manifest.db-wal", "before a write to manifest.db"}
+    NEWBORN |= {"after manifest.db-journal went", "after manifest.db-wal is made"}
 
 
 def complaints(tries: Iterable[Try]) -> list[str]:
@@ -68,8 +83,16 @@ def complaints(tries: Iterable[Try]) -> list[str]:
 
 
 def one_of_each(kinds: Sequence[str]) -> list[Boundary]:
-    """Give one boundary of each kind, from the middle of the scene: no run comes to its end without it."""
-    return [Boundary(kind, (kinds.count(kind) + 1) // 2) for kind in dict.fromkeys(kinds)]
+    """Give one boundary of each kind. No run comes to its end without them.
+
+    Of the service's the first: it is about a file whose older state the cloud holds. Of all others one from the middle.
+    """
+    service = {
+        *BYTES,
+        *(f"before the call {call}" for call in CALLS),
+        *(f"after the answer of {call}" for call in CALLS),
+    }
+    return [Boundary(kind, 1 if kind in service else (kinds.count(kind) + 1) // 2) for kind in dict.fromkeys(kinds)]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
@@ -107,6 +130,25 @@ def test_a_migration(name: str, tmp_path: Path, nursery: Nursery) -> None:
 
     assert complaints(tries) == []
     assert {each.at.kind for each in tries if each.has_died} >= {"before a migration", "after a migration"}
+
+
+def test_killed_again_and_again(tmp_path: Path, nursery: Nursery) -> None:
+    """Each start is killed in its turn, a little further on; what was in flight each time is all that is repeated."""
+    matrix, _ = play("changed", tmp_path / "scene", nursery)
+    boundaries = [Boundary(kind, 1) for kind in AGAIN]
+
+    with matrix.scene.stage(tmp_path / "try", nursery) as stage:
+        before = stage.objects()
+        codes, moments = [], []
+        for at in boundaries:
+            codes.append(matrix.work(stage, matrix.arms(stage, at)))
+            moments += verdict.of_the_moment(stage, before)
+        recovery = verdict.of_the_restart(stage, len(boundaries))
+
+    assert codes == [-signal.SIGKILL] * len(boundaries)
+    assert moments == []
+    assert recovery.complaints == []
+    assert recovery.repeated <= LANDED
 
 
 def test_files_change_while_it_dies(tmp_path: Path, nursery: Nursery) -> None:

@@ -61,17 +61,16 @@ def _of_the_missing(
             yield f"deleted too early: {path} has a new name, and the cloud has not got the bytes"
 
 
-def of_the_restart(stage: Stage) -> Recovery:
-    """Start it again, and once more, and judge both."""
+def of_the_restart(stage: Stage, crashes: int = 1) -> Recovery:
+    """Start it again after so many crashes, and once more, and judge both."""
     code = stage.run("sync")
     uploads = stage.uploads()
-    again = sum(count - 1 for count in uploads.values())
-    complaints = [*_of_the_end(stage, code), *_of_the_work(stage, uploads, again)]
+    complaints = [*_of_the_end(stage, code), *_of_the_work(stage, uploads, crashes)]
     calls = stage.calls()
     code = stage.run("sync")
     if code or stage.calls() != calls:
         complaints.append(f"a third run ended with {code}, and called {stage.calls()}, up from {calls}")
-    return Recovery(complaints, again)
+    return Recovery(complaints, sum(uploads.values()) - len(uploads))
 
 
 def _of_the_end(stage: Stage, code: int) -> Iterator[str]:
@@ -85,8 +84,9 @@ def _of_the_end(stage: Stage, code: int) -> Iterator[str]:
         yield f"the manifest has unproved rows, or wrong ones: {rows}"
 
 
-def _of_the_work(stage: Stage, uploads: Mapping[str, int], again: int) -> Iterator[str]:
-    if again > stage.slots or max(uploads.values(), default=0) > 2:
+def _of_the_work(stage: Stage, uploads: Mapping[str, int], crashes: int) -> Iterator[str]:
+    again = sum(uploads.values()) - len(uploads)
+    if again > stage.slots * crashes or max(uploads.values(), default=0) > 1 + crashes:
         yield f"more was repeated than was in flight: {uploads}"
     if (most := stage.emulator.counters.max_at_once_same_key) > 1:
         yield f"{most} operations on one key at once"

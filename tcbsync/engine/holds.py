@@ -39,8 +39,17 @@ class Holds:
         self.volumes: Mapping[str, str] | None = None
         """What was mounted at and below the root at the last look at the whole tree."""
         self._may_be_restored = True
+        self._has_known = False
         self._away: list[str] = []
         """Where, at the last look at the whole tree, another volume lay than the one that is waited for."""
+
+    async def remember(self, volumes: Mapping[str, str]) -> None:
+        """Before a look writes rows: note which `volumes` they are of, unless that is known. It may be cut off."""
+        if self._has_known:
+            return
+        if not (await self._host.offload(self._manifest.mirror)).volumes:
+            await self._manifest.write(rows.trust, json.dumps(volumes, sort_keys=True))
+        self._has_known = True
 
     async def review(self, volumes: Mapping[str, str]) -> None:
         """After a look at the whole tree: hold what other `volumes` than before ask for; end what has no cause."""

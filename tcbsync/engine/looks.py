@@ -143,6 +143,8 @@ class Looks:
                     self._defer(plan, set(scopes))
                 is_obeyed = not self._void(plan, ended) and is_obeyed
                 sight.add(plan)
+                if plan and comparison.volumes is not None:
+                    await self._holds.remember(comparison.volumes)
                 await self._expect(plan)
         if is_full and disk.rules.mistakes:
             sight.skipped.append(Skipped(IGNORE_FILE, f"not understood: {'; '.join(disk.rules.mistakes)}"))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tcbsync.config.schema import GuardConfig
+from tcbsync.core.errors import StateError
 from tcbsync.core.model import State
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
@@ -93,6 +94,34 @@ async def test_another_volume_at_the_root_across_a_restart(world: World) -> None
         assert held(world) == 3
         assert "another file system" in world.report().hold()
         assert len(world.cloud()) == 10
+
+
+async def test_another_volume_after_a_first_look_that_was_cut_off(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows that it had written already know which volume they are of."""
+
+    async def cut_off(_: object) -> None:
+        raise StateError("killed")
+
+    with volumes(world, "one", "other") as (one, other):
+        fill(one.home, 9)
+        one.attach(world.root)
+        async with world.assembly() as assembly:
+            (mirror,) = assembly.mirrors
+            monkeypatch.setattr(mirror.looks._holds, "review", cut_off)
+            with pytest.raises(StateError):
+                await mirror.looks.look([""])
+            for job in mirror.parts.manifest.jobs(State.UPLOAD, world.host.now(), 9):
+                await mirror._uploads.upload(job)
+        unmount(world.root)
+        fill(other.home, 6)
+        other.attach(world.root)
+
+        await world.sync(**NO_LIMIT)
+
+        assert held(world) == 3
+        assert len(world.cloud()) == 9
 
 
 async def test_the_recorded_volume_is_back(world: World) -> None:

@@ -8,25 +8,32 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from collections import Counter
 
 from tests.sim import many
+from tests.sim.mutants import MUTANTS, breed
 from tests.sim.run import install
 
 
 def main() -> int:
     """Run what the command line asks for."""
     options = _options()
+    if options.mutant:
+        breed(options.mutant)
     if options.repeat is not None:
         install()
         return _repeat(options)
     started = many.clock()
     totals = many.Totals(0, Counter(), {})
-    for some in many.run_many(range(options.seed, options.seed + options.schedules), options.jobs, late=options.late):
+    seeds = range(options.seed, options.seed + options.schedules)
+    for some in many.run_many(seeds, 1 if options.mutant else options.jobs, late=options.late):
         for seed, failure in some.failures.items():
-            print(f"seed {seed}: {failure}\n  {_command(seed, late=options.late)}", flush=True)
+            print(f"seed {seed}: {failure}\n  {_command(seed, options)}", flush=True)
         totals = many.add(totals, some)
+        if options.mutant and totals.failures:
+            break
     print(many.told(totals, many.clock() - started))
     if totals.failures:
         print("failed:", *sorted(totals.failures)[:20])
@@ -41,11 +48,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, metavar="SEED", help="run this one, and print its trace")
     parser.add_argument("--shrink", action="store_true", help="with --repeat: cut out what the failure does not need")
     parser.add_argument("--late", action="store_true", help="let requests of a dead program land after newer ones")
+    parser.add_argument("--mutant", choices=MUTANTS, help="with this defect in the product; ends where it is found")
     return parser.parse_args()
 
 
-def _command(seed: int, *, late: bool) -> str:
-    return f"python -m tests.sim --repeat {seed} --shrink{' --late' if late else ''}"
+def _command(seed: int, options: argparse.Namespace) -> str:
+    late = " --late" if options.late else ""
+    mutant = f" --mutant {shlex.quote(options.mutant)}" if options.mutant else ""
+    return f"python -m tests.sim --repeat {seed} --shrink{late}{mutant}"
 
 
 def _repeat(options: argparse.Namespace) -> int:

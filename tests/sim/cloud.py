@@ -118,14 +118,14 @@ class SimCloud(MemoryCloud):
         self.flying.append(flight)
         try:
             await self._pause()
-            receipt = await super().send(link, Body(body.size, _whole(content), body.form))
+            if fault == "wrong ETag":  # what arrived is not what was sent
+                content = bytes(byte ^ 1 for byte in content) or b"?"
+            receipt = await super().send(link, Body(len(content), _whole(content), body.form))
         finally:
             if not self.life.is_dead:
                 self.flying.remove(flight)
         self._note_end(flight.keys)
         await self._end(fault)
-        if fault == "wrong ETag":
-            return Receipt("0" * 32)
         return Receipt(None) if fault == "no MD5" else receipt
 
     async def delete(self, env: str, file_ids: Sequence[str]) -> list[Deletion]:

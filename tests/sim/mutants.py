@@ -1,0 +1,93 @@
+"""Hand-made defects of the engine: a simulator that does not find these proves nothing by finding nothing.
+
+Each is one place in the product's source and what stands there instead; the place has to be there. For a process of
+its own: nothing is put back.
+"""
+
+from __future__ import annotations
+
+import __future__
+
+import inspect
+import textwrap
+from typing import Any, NamedTuple
+
+from tcbsync.core import settle
+from tcbsync.engine import busy, compare, deletes, holds, looks, uploads
+from tcbsync.local import digest, scan
+from tcbsync.store import rows
+
+
+class Mutant(NamedTuple):
+    """A function, by its owner and name, and what is changed in it: pairs of old text and new."""
+
+    owner: Any
+    function: str
+    changes: tuple[tuple[str, str], ...]
+
+
+MUTANTS = {
+    "the ETag is not compared": Mutant(
+        uploads.Uploads, "_send", (("elif receipt.md5 != proof.digest.hex():", "elif False:"),)
+    ),
+    "the file's fingerprint is not compared after it was read": Mutant(
+        digest.OpenFile, "finish", (("if not is_same or self._count != self.fingerprint.size:", "if False:"),)
+    ),
+    "nobody waits until the clock has ticked": Mutant(
+        digest, "unsettled_seconds", (("return max(", "return 0 * max("),)
+    ),
+    "deletes do not wait for uploads": Mutant(
+        deletes.Deletes,
+        "_due",
+        (
+            ("if upload_since is None or job.since < upload_since]", "]"),
+            ("if not self._manifest.has_upload_of_size(job.size)]", "]"),
+        ),
+    ),
+    "the disk is not asked once more before a delete": Mutant(
+        deletes.Deletes, "_surely_gone", (("disk.surely_absent(job.local)", "True"),)
+    ),
+    "the row goes before the call": Mutant(
+        deletes.Deletes,
+        "_call",
+        (("    paths = {", "    await self._manifest.write(rows.remove, list(ready), self._host.now())\n    paths = {"),),
+    ),
+    "the digest stays while bytes are sent": Mutant(rows, "sending", (("digest = NULL", "digest = digest"),)),
+    "the digest stays while an object is deleted": Mutant(rows, "deleting", (("digest = NULL", "digest = digest"),)),
+    "bytes leave without a row": Mutant(
+        uploads.Uploads, "_send", (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),)
+    ),
+    "an upload overrules a look": Mutant(
+        rows, "sending", (("AND state = ?", "AND ? IS NOT NULL"), ("digest = NULL", "digest = NULL, state = 1"))
+    ),
+    "a path that is busy is not looked at again": Mutant(
+        busy.Busy, "holding", (("self._look_again(path)", "pass"),)
+    ),
+    "decisions about busy paths are written down": Mutant(
+        looks.Looks, "_void", (("if ended or len(busy):", "if False:"),)
+    ),
+    "what cannot be looked at is gone": Mutant(
+        scan.Disk, "_listed", (("except OSError as error:\n        snapshot", "except ZeroDivisionError as error:\n        snapshot"), ("except GONE:\n        return", "except OSError:\n        return"))
+    ),
+    "other volumes are not noticed": Mutant(
+        holds.Holds, "_hold_away", (("if not self._away:", "if True:"),)
+    ),
+    "ignore rules are not asked about what has a row": Mutant(
+        compare.Comparison, "_accepted", (("if not self._trusts_rows:", "if False:"),)
+    ),
+    "an overflow is forgotten": Mutant(settle.Settle, "hint", (("waiting = self._waiting.get(path)", "waiting = self._waiting.get(path)\n    if not path:\n        return"),)),
+}
+
+
+def breed(name: str) -> None:
+    """Turn the product, in this process, into the mutant of that name."""
+    owner, function, changes = MUTANTS[name]
+    original = getattr(owner, function)
+    source = textwrap.dedent(inspect.getsource(original))
+    for old, new in changes:
+        assert source.count(old) == 1, f"{function} has not exactly one {old!r}: this mutant is not of this program"
+        source = source.replace(old, new)
+    place: dict[str, Any] = {}
+    code = compile(source, f"<{name}>", "exec", flags=__future__.annotations.compiler_flag)
+    exec(code, inspect.unwrap(original).__globals__, place)  # noqa: S102 - the product's own source, changed in one place
+    setattr(owner, function, place[function])

@@ -1,0 +1,21 @@
+"""What the simulator is worth: it finds defects that somebody made by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.mutants import MUTANTS
+from tests.sim.test_sim import simulate
+
+ENOUGH = 1500
+"""Schedules in which every one of them is found; most are in the first fifty."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_found(name: str) -> None:
+    """A defect that loses, keeps or sends what it should not comes out within some schedules, with its seed."""
+    ran = simulate("--mutant", name, "--schedules", f"{ENOUGH}", "--seed", "1")
+
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert f"--mutant '{name}'" in ran.stdout

@@ -7,6 +7,7 @@ cut out of it.
 
 from __future__ import annotations
 
+import hashlib
 import stat
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,8 @@ class Disk:
         self._next_inode = 1000
         self.on_event: Callable[[str, bool], None] = lambda path, is_quiet: None
         self.on_change: Callable[[], None] = lambda: None
-        self.counts: dict[str, int] = {}
+        self.states: set[bytes] = {hashlib.md5(b"").digest()}
+        """The digest of every state that any file was ever in."""
         self.home = self._new(stat.S_IFDIR)
         self.top: Node | None = self.home
 
@@ -162,6 +164,7 @@ class Disk:
         for each, content in files.items():
             node = tree.children[each] = self._new(stat.S_IFREG)
             node.content = content
+            self._remember(content)
         self._told(path, is_quiet=True)
 
     def rename(self, path: str, new: str) -> bool:
@@ -227,6 +230,7 @@ class Disk:
             if kind == "foreign":
                 node = self.top.children["1"] = self._new(stat.S_IFREG, FOREIGN)
                 node.content = b"of another disk"
+                self._remember(node.content)
         self.on_change()
 
     # -- the inside -----------------------------------------------------------------------------------------------------
@@ -261,8 +265,12 @@ class Disk:
 
     def _fill(self, node: Node, content: bytes) -> None:
         node.content = content
+        self._remember(content)
         node.mtime_ns = node.ctime_ns = self._stamp()
         self.on_change()
+
+    def _remember(self, content: bytes) -> None:
+        self.states.add(hashlib.md5(content).digest())
 
     def _unlink(self, node: Node) -> None:
         node.links -= 1

@@ -50,32 +50,44 @@ MUTANTS = {
     "the row goes before the call": Mutant(
         deletes.Deletes,
         "_call",
-        (("    paths = {", "    await self._manifest.write(rows.remove, list(ready), self._host.now())\n    paths = {"),),
+        (
+            (
+                "    paths = {",
+                "    await self._manifest.write(rows.remove, list(ready), self._host.now())\n    paths = {",
+            ),
+        ),
     ),
     "the digest stays while bytes are sent": Mutant(rows, "sending", (("digest = NULL", "digest = digest"),)),
     "the digest stays while an object is deleted": Mutant(rows, "deleting", (("digest = NULL", "digest = digest"),)),
     "bytes leave without a row": Mutant(
-        uploads.Uploads, "_send", (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),)
+        uploads.Uploads,
+        "_send",
+        (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),),
     ),
     "an upload overrules a look": Mutant(
         rows, "sending", (("AND state = ?", "AND ? IS NOT NULL"), ("digest = NULL", "digest = NULL, state = 1"))
     ),
-    "a path that is busy is not looked at again": Mutant(
-        busy.Busy, "holding", (("self._look_again(path)", "pass"),)
-    ),
+    "a path that is busy is not looked at again": Mutant(busy.Busy, "holding", (("self._look_again(path)", "pass"),)),
     "decisions about busy paths are written down": Mutant(
         looks.Looks, "_void", (("if ended or len(busy):", "if False:"),)
     ),
     "what cannot be looked at is gone": Mutant(
-        scan.Disk, "_listed", (("except OSError as error:\n        snapshot", "except ZeroDivisionError as error:\n        snapshot"), ("except GONE:\n        return", "except OSError:\n        return"))
+        scan.Disk,
+        "_listed",
+        (
+            ("except OSError as error:\n        snapshot", "except ZeroDivisionError as error:\n        snapshot"),
+            ("except GONE:\n        return", "except OSError:\n        return"),
+        ),
     ),
-    "other volumes are not noticed": Mutant(
-        holds.Holds, "_hold_away", (("if not self._away:", "if True:"),)
-    ),
+    "other volumes are not noticed": Mutant(holds.Holds, "_hold_away", (("if not self._away:", "if True:"),)),
     "ignore rules are not asked about what has a row": Mutant(
         compare.Comparison, "_accepted", (("if not self._trusts_rows:", "if False:"),)
     ),
-    "an overflow is forgotten": Mutant(settle.Settle, "hint", (("waiting = self._waiting.get(path)", "waiting = self._waiting.get(path)\n    if not path:\n        return"),)),
+    "an overflow is forgotten": Mutant(
+        settle.Settle,
+        "hint",
+        (("waiting = self._waiting.get(path)", "waiting = self._waiting.get(path)\n    if not path:\n        return"),),
+    ),
 }
 
 

@@ -196,11 +196,17 @@ class Oracle:
         return None
 
     def _judge_unapproved(self, path: str, row: Row) -> None:
-        if self._disk.top is not self._disk.home and row.since > self.root_since:
+        is_foreign = self._disk.top is not self._disk.home and not self._is_trusted()
+        if is_foreign and row.since > self.root_since:
             self._fail(f"{path} is deleted, because it is not in what is at the root now; nobody approved")
         is_empty = self._disk.top is self._disk.home and self._empty_since is not None and not self.is_muddled
         if is_empty and self._empty_since is not None and row.since > self._empty_since + 0.5:
             self._fail(f"{path} is deleted, because the root was emptied; nobody approved")
+
+    def _is_trusted(self) -> bool:
+        """Whether what is at the root has become the mirror's own: it once lacked nothing, or a person said so."""
+        (volumes,) = self._connection.execute("SELECT volumes FROM mirror").fetchone()
+        return self._disk.top is not None and volumes == f'{{"": "{self._disk.top.device}"}}'
 
     def _judge_moves(self, path: str, together: list[str]) -> None:
         held = {where: content for where, content in self._cloud.content().items() if where not in together}
@@ -239,6 +245,8 @@ class Oracle:
                 self._fail(f"{path} is an orphan: the cloud holds it, and no row names it")
         for path, row in rows.items():
             if row.digest is not None:
+                if row.digest not in self._disk.states:
+                    self._fail(f"the row of {path} is sure of bytes that no file ever held at once")
                 content = held.get(path)
                 if content is None or hashlib.md5(content).digest() != row.digest:
                     self._fail(f"the row of {path} is sure of bytes that the cloud does not hold")

@@ -20,6 +20,14 @@ SIZES = (0, 1, 7, 7, 7, 40, 150)
 ENDLESS = 1_000_000
 
 
+FILE_VERBS = {
+    "write": 20, "slow": 4, "save": 5, "replace": 4, "rewrite": 4, "scribble": 3, "truncate": 2, "touch": 2,
+    "torn": 6, "shunned": 2, "delete": 14, "rename": 10, "exchange": 3, "link": 2, "make": 5, "plant": 4, "tree": 6,
+    "rules": 2, "empty": 1,
+}  # fmt: skip
+"""What happens to files, and how often."""
+
+
 class Step(NamedTuple):
     """One thing that happens: so many seconds after the phase began."""
 
@@ -147,37 +155,64 @@ class _Maker:
     def _file_steps(self, at: float) -> list[Step]:
         dice = self._dice
         amid = dice.randint(1, 12) if dice.random() < 0.12 else 0
-        verbs = {
-            "write": 20, "slow": 4, "save": 5, "replace": 4, "rewrite": 4, "scribble": 3, "truncate": 2, "touch": 2,
-            "delete": 14, "rename": 10, "exchange": 3, "link": 2, "make": 5, "plant": 4, "tree": 6, "rules": 2,
-            "empty": 1,
-        }  # fmt: skip
-        (verb,) = dice.choices(list(verbs), list(verbs.values()))
-        match verb:
-            case "slow":
-                return self._slow(at)
-            case "replace":
-                path = self._path()
-                gap = dice.choice((0.0, 0.005, 1.0, 4.0))
-                return [Step(at, "delete", (path,)), Step(at + gap, "write", (path, self._content()))]
-            case "tree":
-                old, new = dice.sample(TREES, 2)
-                return [Step(at, dice.choice(("rename", "rename", "exchange")), (old, new), amid)]
-            case "delete":
-                return [Step(at, verb, (dice.choice(TREES) if dice.random() < 0.2 else self._path(),), amid)]
-            case "make":
-                kind = dice.choice((stat.S_IFDIR, stat.S_IFLNK, stat.S_IFLNK, stat.S_IFIFO))
-                target = dice.choice((b"/srv/assets/a", b"/srv/other/1", b"/srv/assets/1"))
-                path = dice.choice((*TREES, self._path()))
-                return [Step(at, "delete", (path,), amid), Step(at + 0.001, verb, (path, kind, target), amid)]
-            case "plant":
-                files = {str(number): self._content() for number in range(dice.randint(1, 4))}
-                return [Step(at, verb, (dice.choice(TREES), files), amid)]
-            case "rules":
-                return [Step(at, "write", (".tcbignore", dice.choice(RULES).encode()))]
-            case "empty":
-                return [Step(at, verb, ())]
+        (verb,) = dice.choices(list(FILE_VERBS), list(FILE_VERBS.values()))
+        special = getattr(self, f"_{verb}", None)
+        if special is not None:
+            steps: list[Step] = special(at, amid)
+            return steps
         return [Step(at, verb, self._values(verb), amid)]
+
+    def _replace(self, at: float, _: int) -> list[Step]:
+        path = self._path()
+        gap = self._dice.choice((0.0, 0.005, 1.0, 4.0))
+        return [Step(at, "delete", (path,)), Step(at + gap, "write", (path, self._content()))]
+
+    def _torn(self, at: float, _: int) -> list[Step]:
+        """Change a file again just when it is read, or just after, within the same tick of a coarse clock."""
+        dice, path = self._dice, self._path()
+        again = at + dice.choice((0.01, 0.02, 0.1, 0.4, 1.2, 2.02))
+        verb = dice.choice(("rewrite", "scribble", "scribble"))
+        amid = dice.randint(1, 25) if dice.random() < 0.7 else 0
+        return [Step(at, "write", (path, self._content())), Step(again, verb, (path, dice.randint(1, 250)), amid)]
+
+    def _shunned(self, at: float, _: int) -> list[Step]:
+        """Ignore a file just when it is sent."""
+        again = at + self._dice.choice((0.01, 0.03, 0.1, 0.3, 2.0)) * self._dice.random()
+        return [Step(at, "write", ("p.psd", self._content())), Step(again, "write", (".tcbignore", b"*.psd"))]
+
+    def _tree(self, at: float, amid: int) -> list[Step]:
+        old, new = self._dice.sample(TREES, 2)
+        return [Step(at, self._dice.choice(("rename", "rename", "exchange")), (old, new), amid)]
+
+    def _delete(self, at: float, amid: int) -> list[Step]:
+        path = self._dice.choice(TREES) if self._dice.random() < 0.2 else self._path()
+        return [Step(at, "delete", (path,), amid)]
+
+    def _make(self, at: float, amid: int) -> list[Step]:
+        kind = self._dice.choice((stat.S_IFDIR, stat.S_IFLNK, stat.S_IFLNK, stat.S_IFIFO))
+        target = self._dice.choice((b"/srv/assets/a", b"/srv/other/1", b"/srv/assets/1"))
+        path = self._dice.choice((*TREES, self._path()))
+        return [Step(at, "delete", (path,), amid), Step(at + 0.001, "make", (path, kind, target), amid)]
+
+    def _plant(self, at: float, amid: int) -> list[Step]:
+        files = {str(number): self._content() for number in range(self._dice.randint(1, 4))}
+        return [Step(at, "plant", (self._dice.choice(TREES), files), amid)]
+
+    def _rules(self, at: float, _: int) -> list[Step]:
+        return [Step(at, "write", (".tcbignore", self._dice.choice(RULES).encode()))]
+
+    def _empty(self, at: float, _: int) -> list[Step]:
+        return [Step(at, "empty", ())]
+
+    def _slow(self, at: float, _: int) -> list[Step]:
+        path, content = self._path(), self._content() + b"-"
+        cuts = sorted(self._dice.randint(0, len(content)) for _ in range(self._dice.randint(0, 3)))
+        pieces = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
+        steps = [Step(at, "begin", (path, pieces[0]))]
+        for piece in pieces[1:]:
+            at += self._dice.choice((0.001, 0.05, 1.0, 2.5))
+            steps.append(Step(at, "append", (path, piece)))
+        return [*steps, Step(at + 0.001, "close", (path,))]
 
     def _values(self, verb: str) -> tuple[Any, ...]:
         match verb:
@@ -191,46 +226,42 @@ class _Maker:
                 return (self._path(),)
         return (self._path(), self._path())
 
-    def _slow(self, at: float) -> list[Step]:
-        path, content = self._path(), self._content() + b"-"
-        cuts = sorted(self._dice.randint(0, len(content)) for _ in range(self._dice.randint(0, 3)))
-        pieces = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
-        steps = [Step(at, "begin", (path, pieces[0]))]
-        for piece in pieces[1:]:
-            at += self._dice.choice((0.001, 0.05, 1.0, 2.5))
-            steps.append(Step(at, "append", (path, piece)))
-        return [*steps, Step(at + 0.001, "close", (path,))]
-
     def _trouble(self, at: float) -> list[Step]:
         dice = self._dice
         kind = dice.choice(("cloud", "cloud", "cloud", "cloud", "disk", "mount", "watch", "wide", "person", "clock"))
-        match kind:
-            case "cloud":
-                operation = dice.choice(("link", "send", "send", "delete", "delete", "any"))
-                names = ["busy", "system", "token", "lost", "reply lost", "unknown"]
-                names += ["cut", "wrong ETag", "no MD5", "env", "refused"] if operation == "send" else []
-                names += ["partly", "left out"] * 2 if operation == "delete" else []
-                names += ["minute", "full", "env", "refused", "day"] if operation in ("link", "any") else []
-                return [Step(at, "fault", (dice.choice(names), operation, dice.choice((1, 1, 2, 5, 12))))]
-            case "disk":
-                path = dice.choice((*PATHS, *TREES, "", ".tcbignore"))
-                calls = dice.choice(("stat", "list", "open", "read", "open search", "search stat open list"))
-                number = dice.choice((errno.EIO, errno.EACCES))
-                return [Step(at, "trouble", (path, calls, number, dice.choice((0.5, 5.0, 70.0))))]
-            case "mount":
-                what = dice.choice(("bare", "missing", "foreign"))
-                return [Step(at, "mount", (what,)), Step(at + dice.choice((0.1, 2.0, 9.0, 100.0)), "mount", ("home",))]
-            case "watch":
-                return [Step(at, dice.choice(("lose", "lag")), (dice.choice((0.5, 3.0, 20.0)),))]
-            case "person":
-                return [Step(at, dice.choice(("approve", "retry")), ())]
-            case "clock":
-                return [Step(at, "jump", (dice.uniform(-1, 1) * dice.choice((0.05, 3.0, 900.0)),))]
-        wide = dice.choice(("outage", "outage", "stall", "slow"))
-        seconds = dice.choice((3.0, 30.0, 100.0)) if dice.random() < 0.97 else 4 * 3600.0
-        return [
-            Step(at, "slowness" if wide == "slow" else wide, (min(seconds, 100.0) if wide != "outage" else seconds,))
-        ]
+        if kind in ("cloud", "wide"):
+            return [self._cloud_trouble(at) if kind == "cloud" else self._wide_trouble(at)]
+        if kind == "disk":
+            path = dice.choice((*PATHS, *TREES, "", ".tcbignore"))
+            calls = dice.choice(("stat", "list", "open", "read", "open search", "search stat open list"))
+            number = dice.choice((errno.EIO, errno.EACCES))
+            return [Step(at, "trouble", (path, calls, number, dice.choice((0.5, 5.0, 70.0))))]
+        if kind == "mount":
+            what = dice.choice(("bare", "missing", "foreign"))
+            return [Step(at, "mount", (what,)), Step(at + dice.choice((0.1, 2.0, 9.0, 100.0)), "mount", ("home",))]
+        if kind == "watch":
+            return [Step(at, dice.choice(("lose", "lag")), (dice.choice((0.5, 3.0, 20.0)),))]
+        if kind == "person":
+            return [Step(at, dice.choice(("approve", "retry")), ())]
+        return [Step(at, "jump", (dice.uniform(-1, 1) * dice.choice((0.05, 3.0, 900.0)),))]
+
+    def _cloud_trouble(self, at: float) -> Step:
+        operation = self._dice.choice(("link", "send", "send", "delete", "delete", "any"))
+        names = ["busy", "system", "token", "lost", "reply lost", "unknown"]
+        if operation == "send":
+            names += ["cut", "wrong ETag", "no MD5", "env", "refused"]
+        elif operation == "delete":
+            names += ["partly", "left out"] * 2
+        else:
+            names += ["minute", "full", "env", "refused", "day"]
+        return Step(at, "fault", (self._dice.choice(names), operation, self._dice.choice((1, 1, 2, 5, 12))))
+
+    def _wide_trouble(self, at: float) -> Step:
+        dice = self._dice
+        verb = dice.choice(("outage", "outage", "stall", "slowness"))
+        seconds = dice.choice((3.0, 30.0, 100.0))
+        is_long = verb == "outage" and dice.random() < 0.06
+        return Step(at, verb, (4 * 3600.0 if is_long else seconds,))
 
     def _end(self, at: float) -> list[Step]:
         dice = self._dice

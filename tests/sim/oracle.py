@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import Counter
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -76,12 +77,12 @@ def twins(disk: Disk, top: Node, path: str = "") -> Iterator[str]:
 
 
 def _collect(directory: Node, path: str, rules: list[str], found: dict[str, Node]) -> None:
-    names = [unicodedata.normalize("NFC", name) for name in directory.children]
+    names = Counter(unicodedata.normalize("NFC", name) for name in directory.children)
     for name, node in directory.children.items():
         normal = unicodedata.normalize("NFC", name)
         where = f"{path}/{normal}" if path else normal
         is_bad = any(letter == "\\" or "\x18" <= letter <= "\x1b" or "\ud800" <= letter <= "\udfff" for letter in name)
-        if is_bad or names.count(normal) > 1 or _is_ignored(where, node, rules):
+        if is_bad or names[normal] > 1 or _is_ignored(where, node, rules):
             continue
         if node.is_directory:
             _collect(node, where, rules, found)
@@ -225,7 +226,8 @@ class Oracle:
         """Give a row."""
         directory, _, name = path.rpartition("/")
         row = self._connection.execute(
-            "SELECT state, digest, file_id, since, approved, parked FROM file WHERE directory = ? AND name = ?",
+            "SELECT state, digest, file_id, since, approved, parked FROM file"
+            " WHERE mirror = 1 AND directory = ? AND name = ?",
             (directory, name),
         ).fetchone()
         return None if row is None else Row(*row)

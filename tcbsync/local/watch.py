@@ -6,6 +6,8 @@ built-in one loses changes and dies without a sign; on other systems watchdog's 
 
 What no watcher sees, and only a rescan finds: writes through mmap, truncate(path), chmod, files that are
 written for a long time and never closed, and changes that another machine makes on a network file system.
+What not even a rescan finds: a second write through a mapping to a page that has not been written back since the
+first. It changes no time of the file (measured on ext4), so it is found with the file's next change.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Ground:
 
     def some_place(self) -> Path:
         """Pick a directory to put something in; it is made where it is missing."""
-        place = self.chance.choice(self.directories())
+        place = self.chance.choice(self._shallow(MAX_DEPTH))
         if self.chance.random() < 0.4 and len(place.relative_to(self.root).parts) < MAX_DEPTH:
             place /= self.chance.choice(DIRECTORIES)
             if not is_directory(place):
@@ -135,7 +135,11 @@ class Ground:
     def some_new_tree(self) -> Path:
         """Pick a path for a directory, where nothing is yet."""
         self.count += 1
-        return self.chance.choice(self.directories()[:40]) / f"tree-{self.count}"
+        return self.chance.choice(self._shallow(1)) / f"tree-{self.count}"
+
+    def _shallow(self, depth: int) -> list[Path]:
+        """List the directories that lie no deeper than that: else all would end up in one another."""
+        return [each for each in self.directories() if len(each.relative_to(self.root).parts) <= depth]
 
     def some_bytes(self) -> bytes:
         """Make content."""

@@ -88,6 +88,7 @@ class Churn:
 
     def work(self, seconds: float) -> None:
         """Work, and make trouble, for so long."""
+        self._trouble.faults(0)
         self.processes.start_daemon()
         while time.monotonic() < self._began + seconds:
             if trouble := self._trouble.step():

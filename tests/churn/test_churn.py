@@ -115,6 +115,7 @@ def test_a_change_that_nobody_mirrors_is_found_and_explained(churn: Churn, monke
 
 @pytest.mark.slow
 @with_tools
+@pytest.mark.timeout(300)  # a row that failed at the very end is tried again a minute later, by design
 def test_a_short_run() -> None:
     """Work, faults, kills, then quiet: equal, and everything says so."""
     totals = run(2026, 8)

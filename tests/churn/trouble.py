@@ -85,8 +85,8 @@ class Trouble:
         """Arm some faults in place of those before."""
         if (cloud := self._processes.cloud) is None:
             return False
-        chosen = self._chance.sample(FAULTS, self._chance.randint(0, 8))
-        cloud.tell("faults", [{**fault, "probability": self._chance.choice((0.03, 0.1, 0.25))} for fault in chosen])
+        chosen = self._chance.sample(FAULTS, self._chance.choice((0, 4, 8, 12)))
+        cloud.tell("faults", [{**fault, "probability": self._chance.choice((0.05, 0.1, 0.25))} for fault in chosen])
         return True
 
     def latency(self, _steps: int) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
 QUICK = WatchTiming(root_poll=0.1, limbo=0.2, rewalk=0.1, retry=0.2, pulse=0.1)
+AS_USER_OF_ITS_OWN = ["unshare", "--user", "--map-root-user"]  # with watch limits of its own, too
+POWERLESS = ["setpriv", "--inh-caps=-all", "--bounding-set=-all"] if os.geteuid() == 0 else ["env"]
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 
 

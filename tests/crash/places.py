@@ -95,15 +95,7 @@ class _Told(httpx.AsyncByteStream):
 def _watch_commits(death: Death, arms: Arms) -> None:
     """Tell of commits by the names of the commands that are in them."""
     commands: set[str] = set()
-    real_write = Manifest.write
-
-    def write(manifest: Manifest, command: Callable[..., Any], *values: Any, **named: Any) -> Any:
-        @functools.wraps(command)
-        def noting(*all_values: Any, **all_named: Any) -> Any:
-            commands.add(command.__name__)
-            return command(*all_values, **all_named)
-
-        return real_write(manifest, noting, *values, **named)
+    _note_commands(commands)
 
     class Connection(sqlite3.Connection):
         def execute(self, query: str, *values: Any) -> sqlite3.Cursor:
@@ -119,6 +111,8 @@ def _watch_commits(death: Death, arms: Arms) -> None:
             return cursor
 
         def executescript(self, script: str) -> sqlite3.Cursor:
+            if "PRAGMA user_version" not in script:
+                return super().executescript(script)
             death.cross("before a migration")
             cursor = super().executescript(script)
             death.cross("after a migration")
@@ -137,8 +131,22 @@ def _watch_commits(death: Death, arms: Arms) -> None:
             connection.execute(f"PRAGMA wal_autocheckpoint = {arms.checkpoint_pages}").fetchall()
         return connection
 
-    Manifest.write = write  # type: ignore[method-assign,assignment]
     sqlite3.connect = connect  # type: ignore[assignment]
+
+
+def _note_commands(commands: set[str]) -> None:
+    """Add the name of each command to `commands` when it is carried out."""
+    real_write = Manifest.write
+
+    def write(manifest: Manifest, command: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        @functools.wraps(command)
+        def noting(*all_values: Any, **all_named: Any) -> Any:
+            commands.add(command.__name__)
+            return command(*all_values, **all_named)
+
+        return real_write(manifest, noting, *values, **named)
+
+    Manifest.write = write  # type: ignore[method-assign,assignment]
 
 
 class _Ears:

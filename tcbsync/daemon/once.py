@@ -49,7 +49,8 @@ async def sync(config: Config, names: Collection[str], on_tick: Callable[[Assemb
             async with asyncio.TaskGroup() as tasks:
                 damage = tasks.create_task(assembly.store.until_damaged(), name="damage")
                 passes = [tasks.create_task(mirror.once(), name=mirror.name) for mirror in assembly.mirrors]
-                await asyncio.wait(passes)
+                for one in passes:
+                    await asyncio.wait([one])
                 await assembly.store.copy_if_due()
                 damage.cancel()
         finally:

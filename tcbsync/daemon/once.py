@@ -52,7 +52,8 @@ async def sync(
             async with asyncio.TaskGroup() as tasks:
                 damage = tasks.create_task(assembly.store.until_damaged(), name="damage")
                 passes = [tasks.create_task(mirror.once(), name=mirror.name) for mirror in assembly.mirrors]
-                await asyncio.wait(passes)
+                for one in passes:
+                    await asyncio.wait([one])
                 await assembly.store.copy_if_due()
                 damage.cancel()
         finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync import status
 from tcbsync.core.errors import StateDamaged
 from tcbsync.emulator.server import Fault
 from tcbsync.store import rows, shelf
@@ -78,6 +79,7 @@ async def test_a_restored_mirror_becomes_equal_and_forgets_nothing(world: World)
     assert world.report().restored() == ""
 
 
+@pytest.mark.slow
 async def test_nothing_is_deleted_while_anything_is_in_doubt(world: World) -> None:
     """An upload that cannot be proved yet holds the deletes back; status says why; then they go."""
     await busy_day(world)
@@ -85,12 +87,13 @@ async def test_nothing_is_deleted_while_anything_is_in_doubt(world: World) -> No
     damage(world)
     world.emulator.install(Fault(call="cos", kind="http", status=500, key=f"{PREFIX}new"))
 
-    async with world.running(watches=False) as mirror:
+    async with world.running(watches=False, uploads=1) as mirror:  # `changed` goes first: the trouble is one file's
         await eventually(lambda: mirror.looks.has_scanned and mirror.parts.tally.uploads)
         await eventually(lambda: mirror.parts.tally.failures)
         await asyncio.sleep(1)
         held_back = "short-lived" in world.cloud()
         words = world.report().restored()
+        told = status.live_status(mirror, world.report(), "none", "")
         world.emulator.clear_faults()
         await mirror.parts.manifest.write(rows.retry)
         mirror.nudge()
@@ -99,6 +102,7 @@ async def test_nothing_is_deleted_while_anything_is_in_doubt(world: World) -> No
 
     assert held_back
     assert "in doubt" in words
+    assert (told.state, told.reason) == ("syncing", words)
     assert not orphans(world)
 
 

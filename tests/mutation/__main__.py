@@ -41,13 +41,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.mutation", description=__doc__, add_help=True)
     parser.add_argument("what", nargs="+", help="a room, such as core, or a module, such as core/plan.py")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no module after so long")
+    parser.add_argument("--near", action="store_true", help="only with the tests that bear the module's name")
     options = parser.parse_args()
     accepted = _accepted()
     survivors: set[Survivor] = set()
     tried: set[str] = set()
     end = time.monotonic() + 60 * options.minutes
     with tempfile.TemporaryDirectory() as place:
-        trials = Trials(TREE, Path(place))
+        trials = Trials(TREE, Path(place), is_near=options.near)
         for module in _modules(options.what):
             if time.monotonic() < end:
                 survivors |= set(_survivors(trials, module, accepted))

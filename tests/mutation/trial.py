@@ -34,8 +34,9 @@ SLOWER = 5
 class Trials:
     """A copy of the tree in which one module at a time is another."""
 
-    def __init__(self, tree: Path, place: Path) -> None:
+    def __init__(self, tree: Path, place: Path, *, is_near: bool = False) -> None:
         self._place = place
+        self._is_near = is_near
         for part in ("tcbsync", "tests"):
             shutil.copytree(tree / part, place / part, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(tree / "pyproject.toml", place)
@@ -68,11 +69,12 @@ class Trials:
         return (self._place / "output").read_text(errors="replace")[-3000:]
 
     def _tests_for(self, module: Path) -> tuple[list[str], list[str]]:
-        """List the tests of the module's room: those that bear its name, and the others."""
+        """List the tests of the module's room: those that bear its name, and the others if they are wanted."""
         files = sorted((self._place / "tests" / module.parent.name).glob("test_*.py"))
         is_near = {file: module.stem in file.stem.replace("test_", "", 1) for file in files}
         names = {file: str(file.relative_to(self._place)) for file in files}
-        return [names[file] for file in files if is_near[file]], [names[file] for file in files if not is_near[file]]
+        near = [names[file] for file in files if is_near[file]]
+        return near, [] if self._is_near else [names[file] for file in files if not is_near[file]]
 
     def _run(self, tests: Sequence[str], seconds: float) -> int:
         sys.stdout.flush()

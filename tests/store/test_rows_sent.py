@@ -24,6 +24,7 @@ def test_before_the_first_byte_leaves(table: Table) -> None:
     assert (row["state"], row["digest"], row["file_id"]) == (State.UPLOAD, None, "cloud://env.other/a")
     assert (row["since"], row["attempts"], row["code"]) == (LATER, 1, "HTTP 502")
     assert fingerprint(row) == file("a", "two", moment=3).fingerprint
+    assert row["local"] is None
 
 
 def test_bytes_may_leave_for_a_row_that_is_gone(table: Table) -> None:
@@ -68,7 +69,8 @@ def test_a_final_failure_parks(table: Table) -> None:
 
     table.do(rows.fail, "a", "-501007", "parameter error", None)
 
-    assert (known(table, "a")["parked"], table.manifest.jobs(State.UPLOAD, LATER, 9)) == (1, [])
+    row = known(table, "a")
+    assert (row["parked"], row["due_at"], table.manifest.jobs(State.UPLOAD, LATER, 9)) == (1, 0, [])
 
 
 def test_a_file_that_was_not_found_is_another_when_it_is(table: Table) -> None:

@@ -96,8 +96,13 @@ async def test_successes_are_counted_from_the_last_complaint() -> None:
     assert slots.limit == 4
 
     slots.succeed()
-
     assert slots.limit == 5
+
+    for _ in range(WIDEN_SUCCESSES - 1):
+        slots.succeed()
+    assert slots.limit == 5
+    slots.succeed()
+    assert slots.limit == 6
 
 
 async def test_at_least_one_slot_stays() -> None:

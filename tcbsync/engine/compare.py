@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.core.model import Record
+    from tcbsync.local.scan import Listings
     from tcbsync.store.manifest import Manifest
 
 SLICE_DECISIONS = 1000
@@ -97,10 +98,11 @@ class Comparison:
     def _groups(self, scopes: Sequence[str]) -> dict[Place, set[str]] | None:
         """Sort scopes by the directory they are in; None where one of them is the root."""
         groups: defaultdict[Place, set[str]] = defaultdict(set)
+        listings: Listings = {}
         for scope in scopes:
             if not scope:
                 return None
-            directory, name = split(self._disk.lift(scope))
+            directory, name = split(self._disk.lift(scope, listings))
             groups[Place(normal(directory), directory)].add(name)
         return groups
 

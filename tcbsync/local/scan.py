@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync.core.keys import MAX_FILE_BYTES, key_problem, normal
@@ -43,6 +43,9 @@ class Place(NamedTuple):
 
 
 ROOT = Place("", "")
+
+Listings = dict[str, Counter[str]]
+"""How many names there are of each form in a directory."""
 
 
 class _Entry(NamedTuple):
@@ -90,12 +93,16 @@ class Disk:
             return not stat.S_ISDIR(mode)
         return not stat.S_ISREG(mode) or self.is_ignored(local)
 
-    def lift(self, local: str) -> str:
-        """Give the topmost part of `local` that is no directory to be entered; what is beneath it is decided there."""
+    def lift(self, local: str, listings: Listings | None = None) -> str:
+        """Give the topmost part of `local` that is no plain directory; what is beneath it is decided there.
+
+        With `listings`, which are filled and may serve for many paths, also one that a look does not simply enter: the
+        cloud refuses its name, or another name beside it has the same key.
+        """
         position = local.find("/")
         while position > 0:
             above = local[:position]
-            if not self._is_directory(above) or key_problem(self._prefix + normal(above)) or self._has_twin(above):
+            if not self._is_directory(above) or (listings is not None and not self._is_entered(above, listings)):
                 return above
             position = local.find("/", position + 1)
         return local
@@ -139,15 +146,19 @@ class Disk:
         except OSError:
             return False
 
-    def _has_twin(self, local: str) -> bool:
+    def _is_entered(self, local: str, listings: Listings) -> bool:
+        if key_problem(self._prefix + normal(local)):
+            return False
         directory, name = split(local)
         if name.isascii():
-            return False
-        try:
-            names = os.listdir(self._at(directory))  # noqa: PTH208 - a hot path
-        except OSError:
-            return False
-        return sum(normal(other) == normal(name) for other in names) > 1
+            return True
+        if directory not in listings:
+            try:
+                names = os.listdir(self._at(directory))  # noqa: PTH208 - a hot path
+            except OSError:
+                return True
+            listings[directory] = Counter(map(normal, names))
+        return listings[directory][normal(name)] < 2
 
     def _at(self, local: str) -> str:
         return f"{self._root}/{local}" if local else self._root

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sqlite3
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from tcbsync.store import database
 from tcbsync.store.shelf import sync_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MARK = "manifest.clean"
@@ -91,9 +93,14 @@ def _wrong_schema(connection: sqlite3.Connection, newest: int | None) -> str:
     query = "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
     with contextlib.closing(sqlite3.connect(":memory:")) as model:
         model.executescript(";".join(database.MIGRATIONS[:version]))
-        wanted, found = set(model.execute(query)), set(connection.execute(query))
+        wanted, found = _schema(model.execute(query)), _schema(connection.execute(query))
     wrong = {name for _, name, _ in wanted - found} | {name for kind, name, _ in found - wanted if kind == "table"}
     return f"in schema {version}, {min(wrong)} is not as it should be" if wrong else ""
+
+
+def _schema(rows: Iterable[tuple[str, str, str | None]]) -> set[tuple[str, str, str]]:
+    """Give what a schema says, without its remarks: a later program may word them better."""
+    return {(kind, name, " ".join(re.sub("--[^\n]*", "", sql or "").split())) for kind, name, sql in rows}
 
 
 def _wrong_pages(connection: sqlite3.Connection) -> str:
@@ -119,6 +126,8 @@ def _places(connection: sqlite3.Connection) -> frozenset[tuple[int, str]]:
 
     Reads as well every text that is compared with nothing, so that letters which are none show.
     """
+    if not connection.execute("PRAGMA user_version").fetchone()[0]:
+        return frozenset()  # made a moment ago, by a start that was cut off: it holds nothing yet
     connection.execute("SELECT reason FROM problem").fetchall()
     places = set()
     for number, _, _, prefix in _mirrors(connection):

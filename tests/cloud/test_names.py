@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcbsync.cloud.client import open_cloud
@@ -48,7 +48,7 @@ async def sent_and_found(keys: set[str], *, is_unescaped: bool, is_private: bool
 
 
 @pytest.mark.slow
-@settings(max_examples=30, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30)
 @given(st.sets(ACCEPTED, min_size=1, max_size=20), st.booleans(), st.booleans())
 def test_every_name_that_is_accepted_goes_there_and_back(keys: set[str], is_unescaped: bool, is_private: bool) -> None:
     """It is sent under its own name, found under its address with its own bytes, and deleted; none meets another."""

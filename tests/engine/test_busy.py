@@ -29,6 +29,18 @@ def test_a_claimed_path_is_looked_at_again_once(busy: Busy, again: list[str]) ->
     assert again == ["a"]
     assert not busy.claims("a")
 
+    with busy.holding(["a"]):
+        pass
+    assert again == ["a"]
+
+
+def test_who_is_at_work_is_counted(busy: Busy) -> None:
+    """By paths, not by operations."""
+    with busy.holding(["a", "b"]), busy.holding(["c"]):
+        assert len(busy) == 3
+
+    assert len(busy) == 0
+
 
 def test_a_path_that_nobody_works_on_is_free(busy: Busy, again: list[str]) -> None:
     """It can be decided about at once."""

@@ -121,3 +121,25 @@ def test_opening_forgets_the_reason() -> None:
 
     assert gate.wait_seconds(NOW + 1000) == FIRST_PROBE_SECONDS["offline"]
     assert gate.since == NOW + 1000
+
+
+def test_an_opened_gate_lets_everybody_through() -> None:
+    """Whatever was left of the pause, or of a probe; and the next trouble closes it again."""
+    gate = closed("paused", 60)
+    gate.probe(NOW)
+
+    gate.open()
+
+    assert (gate.state, gate.wait_seconds(NOW)) == ("ok", 0)
+
+    gate.close("offline", TROUBLE, NOW)
+    assert (gate.state, gate.error) == ("offline", TROUBLE)
+
+
+def test_the_newest_reason_is_told() -> None:
+    """Where the state stays the same, even if the pause is the old one."""
+    gate, newest = closed("blocked", 60), CloudError("another reason")
+
+    gate.close("blocked", newest, NOW + 1, 10)
+
+    assert (gate.error, gate.since, gate.wait_seconds(NOW + 1)) == (newest, NOW, 59)

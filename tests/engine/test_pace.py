@@ -323,3 +323,4 @@ def test_waits_grow_from_minutes_to_hours(attempts: int) -> None:
     expected = LATER_SECONDS[min(attempts, len(LATER_SECONDS) - 1)]
 
     assert 0.8 * expected <= later(LATER_SECONDS, attempts) <= 1.2 * expected
+    assert sorted(LATER_SECONDS) == list(LATER_SECONDS)

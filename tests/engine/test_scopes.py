@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tcbsync.core.ignore import Rules
@@ -116,7 +116,7 @@ def troubles(table: Table) -> set[tuple[str, str]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150)
 @given(STEPS)
 def test_looks_at_what_changed_leave_nothing_to_find(steps: list[tuple[str, str, str]]) -> None:
     """Whatever changes, and whatever was done meanwhile: the rows, and what is told of, are those of one full look."""

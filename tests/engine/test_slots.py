@@ -84,6 +84,37 @@ async def test_a_complaint_after_the_clock_was_set_back_counts() -> None:
     assert slots.limit == 4
 
 
+async def test_a_complaint_of_the_next_second_counts() -> None:
+    """Fewer were not few enough."""
+    slots = Slots(8)
+
+    slots.narrow(100.0)
+    slots.narrow(100.0 + NARROW_SECONDS)
+
+    assert slots.limit == 2
+
+
+async def test_successes_are_counted_from_the_last_complaint() -> None:
+    """Each of them counts once, and none that came before it, even where the limit stays."""
+    slots = Slots(8)
+    slots.narrow(100.0)
+    for _ in range(WIDEN_SUCCESSES - 1):
+        slots.succeed()
+    slots.narrow(100.1)
+    for _ in range(WIDEN_SUCCESSES - 1):
+        slots.succeed()
+    assert slots.limit == 4
+
+    slots.succeed()
+    assert slots.limit == 5
+
+    for _ in range(WIDEN_SUCCESSES - 1):
+        slots.succeed()
+    assert slots.limit == 5
+    slots.succeed()
+    assert slots.limit == 6
+
+
 async def test_at_least_one_slot_stays() -> None:
     """However often the service complains, work goes on."""
     slots = Slots(4)

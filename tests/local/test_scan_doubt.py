@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.local.power import powerless
-from tests.local.scanning import COMPOSED, DECOMPOSED, disk, look, scan, tree
+from tests.local.scanning import DECOMPOSED, disk, look, scan, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -222,27 +222,6 @@ def test_a_name_that_is_too_long_is_not_absent(root: Path) -> None:
 def test_lifting(root: Path, local: str, expected: str) -> None:
     """What lies beneath something that is no directory is decided there."""
     assert disk(root).lift(local) == expected
-
-
-def test_lifting_stops_at_names_that_the_cloud_refuses(tmp_path: Path) -> None:
-    """A directory of such a name is told of once, and not each file that changes in it."""
-    tree(tmp_path, "d/back\\slash/e/a", "d/latin\udce9/a")
-
-    assert disk(tmp_path).lift("d/back\\slash/e/a") == "d/back\\slash"
-    assert disk(tmp_path).lift("d/latin\udce9/a") == "d/latin\udce9"
-    assert disk(tmp_path).lift("d/back\\slash") == "d/back\\slash"
-    assert disk(tmp_path, prefix="p" * 850).lift("d/back") == "d"
-
-
-@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
-def test_lifting_stops_at_twins(tmp_path: Path, asked: str) -> None:
-    """What lies in one of two directories that meet in one key is decided where both are seen, and never by itself."""
-    tree(tmp_path, f"d/{COMPOSED}/e/a", f"d/{DECOMPOSED}/b", f"alone/{DECOMPOSED}/a")
-
-    assert disk(tmp_path).lift(f"d/{asked}/e/a") == f"d/{asked}"
-    assert disk(tmp_path).lift(f"d/{asked}") == f"d/{asked}"
-    assert disk(tmp_path).lift(f"alone/{DECOMPOSED}/a") == f"alone/{DECOMPOSED}/a"
-    assert not disk(tmp_path).surely_absent(f"d/{asked}/missing")
 
 
 def test_lifting_stops_where_nobody_may_look(tmp_path: Path) -> None:

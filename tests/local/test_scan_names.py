@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,8 @@ from tests.local.scanning import COMPOSED, DECOMPOSED, disk, look, scan, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tcbsync.local.scan import Listings
 
 
 @pytest.mark.parametrize(
@@ -125,3 +128,53 @@ def test_what_was_accepted_before_is_not_judged_again(tmp_path: Path) -> None:
 
     assert snapshot.files.keys() == {"a.psd", "b\\"}
     assert [skipped.path for skipped in snapshot.skipped] == ["link.psd"]
+
+
+def test_lifting_stops_at_names_that_the_cloud_refuses(tmp_path: Path) -> None:
+    """A directory of such a name is told of once, and not each file that changes in it."""
+    tree(tmp_path, "d/back\\slash/e/a", "d/latin\udce9/a")
+
+    assert disk(tmp_path).lift("d/back\\slash/e/a", {}) == "d/back\\slash"
+    assert disk(tmp_path).lift("d/latin\udce9/a", {}) == "d/latin\udce9"
+    assert disk(tmp_path).lift("d/back\\slash", {}) == "d/back\\slash"
+    assert disk(tmp_path, prefix="p" * 850).lift("d/back", {}) == "d"
+
+
+@pytest.mark.parametrize("asked", [COMPOSED, DECOMPOSED])
+def test_lifting_stops_at_twins(tmp_path: Path, asked: str) -> None:
+    """What lies in one of two directories that meet in one key is decided where both are seen, and never by itself."""
+    tree(tmp_path, f"d/{COMPOSED}/e/a", f"d/{DECOMPOSED}/b", f"alone/{DECOMPOSED}/a")
+
+    assert disk(tmp_path).lift(f"d/{asked}/e/a", {}) == f"d/{asked}"
+    assert disk(tmp_path).lift(f"d/{asked}", {}) == f"d/{asked}"
+    assert disk(tmp_path).lift(f"alone/{DECOMPOSED}/a", {}) == f"alone/{DECOMPOSED}/a"
+
+
+def test_many_paths_are_lifted_by_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many files were saved at once beneath names that could have twins."""
+    tree(tmp_path, *(f"{COMPOSED}/{name}/a" for name in "abc"), f"{DECOMPOSED}.d/a")
+    listed: list[str] = []
+    listing = os.listdir
+
+    def noted(path: str) -> list[str]:
+        listed.append(path)
+        return listing(path)
+
+    monkeypatch.setattr(os, "listdir", noted)
+    listings: Listings = {}
+
+    lifted = [
+        disk(tmp_path).lift(f"{name}/a", listings) for name in (f"{COMPOSED}/a", f"{COMPOSED}/b", f"{DECOMPOSED}.d")
+    ]
+
+    assert lifted == [f"{COMPOSED}/a/a", f"{COMPOSED}/b/a", f"{DECOMPOSED}.d/a"]
+    assert listed == [str(tmp_path)]
+
+
+def test_a_file_beneath_twins_is_absent_all_the_same(tmp_path: Path) -> None:
+    """Where one of the two is a link, the other is a directory like any other: what goes from it is gone."""
+    tree(tmp_path, f"{DECOMPOSED}/a")
+    (tmp_path / COMPOSED).symlink_to(DECOMPOSED)
+
+    assert disk(tmp_path).surely_absent(f"{DECOMPOSED}/missing")
+    assert not disk(tmp_path).surely_absent(f"{DECOMPOSED}/a")

@@ -28,9 +28,10 @@ ACCEPTED = Path(__file__).with_name("accepted.toml")
 
 
 class Survivor(NamedTuple):
-    """A change that no test noticed: the line that it is on, and its text before and after, each in one line."""
+    """A change that no test noticed: its function, its line, and its text before and after, each in one line."""
 
     module: str
+    where: str
     line: str
     before: str
     after: str
@@ -55,13 +56,15 @@ def main() -> int:
                 tried.add(str(module))
     stale = {each for each in accepted if each.module in tried} - survivors
     for each in sorted(stale):
-        print(f"accepted, but does not survive: {each.module}: {each.line}: {each.before} -> {each.after}")
+        print(
+            f"accepted, but does not survive: {each.module}: {each.where}: {each.line}: {each.before} -> {each.after}"
+        )
     return 1 if stale or survivors - accepted.keys() else 0
 
 
 def _accepted() -> dict[Survivor, str]:
     entries = tomllib.loads(ACCEPTED.read_text()).get("survivor", [])
-    return {Survivor(each["module"], each["line"], each["before"], each["after"]): each["reason"] for each in entries}
+    return {Survivor(*(each[name] for name in Survivor._fields)): each["reason"] for each in entries}
 
 
 def _modules(what: list[str]) -> Iterator[Path]:
@@ -83,10 +86,12 @@ def _survivors(trials: Trials, module: Path, accepted: dict[Survivor, str]) -> I
     for mutant in all_of_it:
         if trials.is_noticed(module, mutant.source, seconds):
             continue
-        survivor = Survivor(str(module), lines[mutant.line - 1].strip(), mutant.before, mutant.after)
+        line = lines[mutant.line - 1].strip()
+        survivor = Survivor(str(module), mutant.where, line, mutant.before, mutant.after)
         count += survivor not in accepted
         reason = f"  [may live: {accepted[survivor]}]" if survivor in accepted else ""
-        print(f"{module}:{mutant.line}: {survivor.line}\n    {mutant.before} -> {mutant.after}{reason}", flush=True)
+        print(f"{module}:{mutant.line} ({mutant.where}): {line}")
+        print(f"    {mutant.before} -> {mutant.after}{reason}", flush=True)
         yield survivor
     took = time.monotonic() - begun_at
     print(f"{module}: {len(all_of_it)} mutants, {count} survived unexplained, {took:.0f} s", flush=True)

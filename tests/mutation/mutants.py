@@ -65,9 +65,10 @@ KEPT_CALLS = ("log", "logging", "warnings", "TypeVar", "ParamSpec", "cast")
 
 
 class Mutant(NamedTuple):
-    """One change: which line it is on, its text before and after, and the whole source with it."""
+    """One change: the line and the function that it is in, its text before and after, and the whole source with it."""
 
     line: int
+    where: str
     before: str
     after: str
     source: str
@@ -90,6 +91,8 @@ class _Text:
             starts.append(starts[-1] + len(line))
         self._starts = starts
         self.source = source
+        self._tree = ast.parse(source)
+        self._meaning = ast.dump(self._tree)
 
     def replaced(self, node: ast.expr | ast.stmt, after: str) -> Mutant | None:
         """Replace a node, if that gives valid source that means something else."""
@@ -104,18 +107,27 @@ class _Text:
         before = self._bytes[begin:end].decode()
         source = (self._bytes[:begin] + after.encode() + self._bytes[end:]).decode()
         try:
-            if ast.dump(ast.parse(source)) == ast.dump(ast.parse(self.source)):
+            if ast.dump(ast.parse(source)) == self._meaning:
                 return None
         except SyntaxError:
             return None
         line = self._bytes.count(b"\n", 0, begin) + 1
-        return Mutant(line, _one_line(before), _one_line(after), source)
+        return Mutant(line, _where(self._tree, line), _one_line(before), _one_line(after), source)
 
     def offset(self, line: int, column: int) -> int:
         """Where a token is that starts at this column, in characters."""
         start = self._starts[line - 1]
         text = self._bytes[start : self._starts[line]].decode()
         return start + len(text[:column].encode())
+
+
+def _where(node: ast.AST, line: int) -> str:
+    """Name the function or class that a line is in, and those around it."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.stmt) and child.lineno <= line <= (child.end_lineno or 0):
+            inner = _where(child, line)
+            return ".".join(name for name in (getattr(child, "name", ""), inner) if name)
+    return ""
 
 
 def _one_line(text: str) -> str:

@@ -1,0 +1,121 @@
+"""Which gate an error closes, and which gates a call has to pass."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, StateError, StorageFull, Transient
+from tcbsync.engine.host import Host
+from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace
+from tcbsync.engine.slots import WIDEN_SUCCESSES
+
+ENV, OTHER = "env-a", "env-b"
+
+
+@pytest.fixture
+async def pace() -> Pace:
+    """Make a pace that has had a success, so that one failure is no outage yet."""
+    pace = Pace(Host())
+    with pace.passage(ENV):
+        pass
+    return pace
+
+
+@pytest.mark.parametrize("code", ["ConnectError", "ConnectTimeout", "ProxyError"])
+def test_no_connection_is_an_outage_at_once(pace: Pace, code: str) -> None:
+    """It is never one file's."""
+    pace.failed(ENV, NoAnswer("no connection", code=code))
+
+    assert pace.service.state == "offline"
+
+
+@pytest.mark.parametrize("code", ["ReadTimeout", "HTTP 502", ""])
+def test_other_silence_is_an_outage_when_there_is_enough_of_it(pace: Pace, code: str) -> None:
+    """One failure may be a file's."""
+    for _ in range(OUTAGE_FAILURES - 1):
+        pace.failed(ENV, Transient("no answer", code=code))
+    assert pace.service.state == "ok"
+
+    pace.failed(ENV, Transient("no answer", code=code))
+
+    assert pace.service.state == "offline"
+
+
+def test_a_call_that_concerns_no_environment_passes_one_gate(pace: Pace) -> None:
+    """That of the service: a token is asked for though an environment is blocked or full."""
+    blocked = Misconfigured("wrong environment")
+    blocked.env_only = True
+    pace.failed(ENV, blocked)
+    pace.failed(OTHER, StorageFull("full"))
+
+    assert pace.gates(None, uploads=False) == [pace.service]
+    assert pace.wait_seconds(None) == 0
+    assert pace.wait_seconds(ENV) > 0
+
+    pace.failed(None, RateLimited("quota"))
+    assert pace.wait_seconds(None) > 0
+
+
+def test_a_full_store_stops_uploads_alone(pace: Pace) -> None:
+    """Unless it says otherwise, a call is an upload."""
+    pace.failed(ENV, StorageFull("full"))
+
+    assert pace.wait_seconds(ENV) > 0
+    assert pace.closed(ENV) is pace.stores[ENV]
+    assert pace.wait_seconds(ENV, uploads=False) == 0
+    assert pace.closed(ENV, uploads=False) is None
+    with pytest.raises(Closed), pace.passage(ENV):
+        pytest.fail("called through a closed gate")
+    with pace.passage(ENV, uploads=False):
+        pass
+
+
+async def test_waiting_is_for_the_gates_of_that_call(pace: Pace) -> None:
+    """A delete does not wait for room; an upload, which a call is unless it says otherwise, does."""
+    pace.failed(ENV, StorageFull("full"))
+
+    await asyncio.wait_for(pace.clear(ENV, uploads=False), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(pace.clear(ENV), 0.05)
+
+
+@pytest.mark.parametrize("uploads", [True, False])
+def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads: bool) -> None:
+    """Too many at once means fewer of these; what goes well brings them back; and the error passes through."""
+    concerned, other = pace.upload_slots, pace.delete_slots
+    if not uploads:
+        concerned, other = other, concerned
+    before = concerned.limit, other.limit
+
+    with pytest.raises(Busy), pace.passage(ENV, uploads=uploads):
+        raise Busy("too many")
+    assert (concerned.limit, other.limit) == (before[0] // 2, before[1])
+
+    for _ in range(WIDEN_SUCCESSES):
+        with pace.passage(ENV, uploads=uploads):
+            pass
+    assert (concerned.limit, other.limit) == (before[0] // 2 + 1, before[1])
+
+
+async def test_who_waits_is_woken_when_a_gate_opens(pace: Pace) -> None:
+    """By whatever opens it: he does not sleep his whole wait out."""
+    pace.stalled(StateError("disk full"))
+    waiting = asyncio.create_task(pace.clear(ENV))
+    await asyncio.sleep(0)
+
+    pace.resumed()
+
+    await asyncio.wait_for(waiting, 1)
+
+
+def test_a_pause_is_as_long_as_the_service_asks(pace: Pace) -> None:
+    """And it is told from when on."""
+    error = RateLimited("quota")
+    error.pause_seconds = 600
+
+    pace.failed(ENV, error)
+
+    assert 599 < pace.wait_seconds(OTHER) <= 600
+    assert pace.last_error == "quota"

@@ -136,11 +136,12 @@ class Looks:
         if comparison.ends_trust:  # before the first of them: this look may be cut off, and the old rules come back
             await manifest.write(rows.distrust_rules)
         slices = comparison.slices(scopes)
+        is_void = False
         with self._parts.busy.witness() as ended:
             while (plan := await host.offload(next, slices, None)) is not None:
                 if defers:
                     self._defer(plan, set(scopes))
-                self._void(plan, ended)
+                is_void |= self._void(plan, ended)
                 sight.add(plan)
                 if plan and comparison.volumes is not None:
                     await self._holds.remember(comparison.volumes)
@@ -155,8 +156,8 @@ class Looks:
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
             await self._holds.review(comparison.volumes)
-            # A part that could not be seen may hold rows that other rules let in: they are asked again until it was.
-            await manifest.write(rows.scanned, None if sight.problems else disk.rules.digest, now)
+            # Rows that were not seen, or not decided about, may be there by other rules: these are asked again.
+            await manifest.write(rows.scanned, None if sight.problems or is_void else disk.rules.digest, now)
             self.has_scanned = True
 
     def _defer(self, plan: Plan, closed: set[str]) -> None:
@@ -171,8 +172,11 @@ class Looks:
                 self._settle.defer(upload.found.local, now)
         plan.uploads = ready
 
-    def _void(self, plan: Plan, ended: Collection[str]) -> None:
-        """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again."""
+    def _void(self, plan: Plan, ended: Collection[str]) -> bool:
+        """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again.
+
+        Gives whether there were any.
+        """
         busy, look_again = self._parts.busy, self._parts.look_again
 
         def stands(path: str) -> bool:
@@ -181,11 +185,13 @@ class Looks:
                 return False
             return not busy.claims(path)
 
+        count = _decisions(plan)
         if ended or len(busy):
             plan.uploads = [upload for upload in plan.uploads if stands(upload.found.path)]
             plan.touches = [touch for touch in plan.touches if stands(touch.found.path)]
             plan.deletes = [delete for delete in plan.deletes if stands(delete.path)]
             plan.keeps = [keep for keep in plan.keeps if stands(keep.path)]
+        return _decisions(plan) < count
 
     async def _expect(self, plan: Plan) -> None:
         if plan:
@@ -198,3 +204,7 @@ class Looks:
         elif self.root_problem and not reason:
             log.info("root %s is back", self._parts.target.root)
         self.root_problem = reason
+
+
+def _decisions(plan: Plan) -> int:
+    return len(plan.uploads) + len(plan.touches) + len(plan.deletes) + len(plan.keeps)

@@ -78,7 +78,7 @@ async def test_new_rules_are_asked_about_what_could_not_be_seen_at_first(
 
 
 async def test_new_rules_are_asked_about_what_was_busy_at_first(world: World) -> None:
-    """The look that brought the rules had to leave a file alone that was being sent, and then the program was killed."""
+    """The look that brought the rules had to leave a file alone that was being sent; then a kill."""
     world.write("art.psd")
     await world.sync()
     world.write(".tcbignore", "*.psd\n")

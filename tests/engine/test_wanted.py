@@ -77,6 +77,22 @@ async def test_new_rules_are_asked_about_what_could_not_be_seen_at_first(
     assert world.others() == {}
 
 
+async def test_new_rules_are_asked_about_what_was_busy_at_first(world: World) -> None:
+    """The look that brought the rules had to leave a file alone that was being sent; then a kill."""
+    world.write("art.psd")
+    await world.sync()
+    world.write(".tcbignore", "*.psd\n")
+    async with world.assembly() as assembly:
+        (mirror,) = assembly.mirrors
+        with mirror.parts.busy.holding(["art.psd"]):
+            await mirror.looks.look([""])
+    assert set(world.others()) == {"art.psd"}
+
+    await world.sync()
+
+    assert world.others() == {}
+
+
 @pytest.mark.parametrize("is_new", [True, False])
 async def test_an_upload_does_not_overrule_what_was_decided_as_it_began(
     world: World, monkeypatch: pytest.MonkeyPatch, *, is_new: bool

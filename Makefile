@@ -5,7 +5,7 @@ PYTHON ?= python3
 JOBS ?= 4
 BIN := .venv/bin
 
-.PHONY: help demo test quick check bench clean
+.PHONY: help demo test quick check seeds soak bench clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -24,6 +24,16 @@ check: .venv/.develop  ## what the linters say
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+seeds: .venv/.develop  ## faults by the thousand, for half an hour: simulator, crashes, wire, churn
+	$(BIN)/python -m tests.sim --schedules 20000 --jobs 2
+	$(BIN)/python -m tests.crash --jobs 2
+	$(BIN)/python -m tests.wire --jobs 2
+	$(BIN)/python -m tests.wire --jobs 2 --storms 100
+	$(BIN)/python -m tests.churn --jobs 2 --seeds 1-10 --seconds 15
+
+soak: .venv/.develop  ## a million simulated schedules, for a night
+	$(BIN)/python -m tests.sim --schedules 1000000 --jobs 2
 
 bench: .venv/.develop  ## speed, side by side with peers in the same run
 	$(BIN)/python -m benchmarks

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from tests.sim.clock import Clock
     from tests.sim.cloud import SimCloud
-    from tests.sim.disk import Disk, Node
+    from tests.sim.disk import Disk
+    from tests.sim.node import Node
 
 DEFAULT_RULES = ("*.tmp", "/.tcbignore")
 GLANCE_SECONDS = 1.5
@@ -90,7 +91,7 @@ def _collect(directory: Node, path: str, rules: list[str], found: dict[str, Node
 
 
 def _is_ignored(path: str, node: Node, rules: list[str]) -> bool:
-    """The few kinds of rules that schedules use: NAME, *.END, /PATH, DIRECTORY/."""
+    """Whether a rule says so, of the few kinds that schedules use: NAME, *.END, /PATH, DIRECTORY/."""
     for rule in rules:
         pattern = rule.removesuffix("/")
         if rule.endswith("/") and not node.is_directory:

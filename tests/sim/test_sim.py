@@ -1,4 +1,4 @@
-"""The simulator on itself, and a few of its schedules: `python -m tests.sim` runs thousands, and says how to repeat one."""
+"""The simulator on itself, and a few of its schedules: `python -m tests.sim` runs thousands."""
 
 from __future__ import annotations
 

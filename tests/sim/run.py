@@ -271,6 +271,8 @@ class Simulation:
             self._troubles.retry()
 
     def _judge(self) -> None:
+        if self.life is not None and leftovers(self.life.mirror):
+            self._wait(5.0)  # a person's command ends with a look
         self.note("is judged")
         self.oracle.judge_end(deletes=self.deletes)
         self.oracle.moves.clear()

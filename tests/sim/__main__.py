@@ -13,8 +13,8 @@ import sys
 from collections import Counter
 
 from tests.sim import many
+from tests.sim.install import install
 from tests.sim.mutants import MUTANTS, breed
-from tests.sim.run import install
 
 
 def main() -> int:

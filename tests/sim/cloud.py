@@ -64,7 +64,6 @@ class Flight(NamedTuple):
 
     keys: tuple[str, ...]
     content: bytes | None
-    receipt: Receipt | None = None
 
 
 class SimCloud(MemoryCloud):
@@ -187,10 +186,9 @@ class SimCloud(MemoryCloud):
 
     def put(self, key: str, content: bytes) -> None:
         """Hold these bytes."""
-        receipt = self.digest(content)
-        self.objects[ENV, key] = StoredObject(content, receipt, {})
+        self.objects[ENV, key] = StoredObject(content, hashlib.md5(content).hexdigest(), {})
 
-    # -- the inside -----------------------------------------------------------------------------------------------------
+    # -- the inside ---------------------------------------------------------------------------------------------------
 
     def _claim(self, operation: str, keys: tuple[str, ...]) -> None:
         if self.life.is_dead:
@@ -219,7 +217,8 @@ class SimCloud(MemoryCloud):
             await asyncio.sleep(self._dice.uniform(0.0, 10.0))
             raise NoAnswer(f"{operation}: no connection", code="ConnectError")
         fault = self._take(operation)
-        self._count(f"fault {fault}") if fault else None
+        if fault:
+            self._count(f"fault {fault}")
         if error := _error(operation, fault, keys):
             raise error
         if fault == "lost":
@@ -251,11 +250,6 @@ class SimCloud(MemoryCloud):
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
-
-    @staticmethod
-    def digest(content: bytes) -> str:
-        """Give the ETag."""
-        return hashlib.md5(content).hexdigest()
 
 
 async def _whole(content: bytes) -> AsyncIterator[bytes]:

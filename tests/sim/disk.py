@@ -1,4 +1,4 @@
-"""A disk in memory, as a person and their programs use it: files, directories, links, mounts, coarse clocks, reused inodes.
+"""A disk in memory, as a person and their programs use it: files, links, mounts, coarse clocks, reused inodes.
 
 The rule: each operation does what Linux does, stamps included, and tells `on_event` what inotify would see of it. The
 refusal: an operation that makes no sense now (its file is not there) does nothing: a schedule stays valid whatever is
@@ -11,37 +11,14 @@ import hashlib
 import stat
 from typing import TYPE_CHECKING
 
+from tests.sim.node import Node
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 FINE, TICK, COARSE = 1, 10_000_000, 2_000_000_000
 HOME, FOREIGN, BARE = 40, 41, 42
 """Devices: the mirror's own file system, another one in its place, and the one beneath the mount point."""
-
-
-class Node:
-    """An inode."""
-
-    __slots__ = ("children", "content", "ctime_ns", "device", "inode", "kind", "links", "mtime_ns", "opened")
-
-    def __init__(self, kind: int, inode: int, device: int) -> None:
-        self.kind = kind
-        self.inode = inode
-        self.device = device
-        self.links = 1
-        self.opened = 0
-        self.content = b""
-        """Of a symbolic link: where it leads."""
-        self.children: dict[str, Node] = {}
-        self.mtime_ns = self.ctime_ns = 0
-
-    @property
-    def is_directory(self) -> bool:
-        return self.kind == stat.S_IFDIR
-
-    @property
-    def is_file(self) -> bool:
-        return self.kind == stat.S_IFREG
 
 
 class Disk:
@@ -78,7 +55,7 @@ class Disk:
             if node.is_directory:
                 yield from self.walk(node, where)
 
-    # -- files ----------------------------------------------------------------------------------------------------------
+    # -- files --------------------------------------------------------------------------------------------------------
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file and close it."""
@@ -145,7 +122,7 @@ class Disk:
             parent.children[name] = node
             self._told(new, is_quiet=False)
 
-    # -- names ----------------------------------------------------------------------------------------------------------
+    # -- names --------------------------------------------------------------------------------------------------------
 
     def make(self, path: str, kind: int, content: bytes = b"") -> None:
         """Make a directory, a symbolic link, a FIFO."""
@@ -193,7 +170,10 @@ class Disk:
         if None in nodes or None in parents or nodes[0] is nodes[1] or is_nested:
             return
         (node, another), (parent, other_parent) = nodes, parents
-        assert node is not None and another is not None and parent is not None and other_parent is not None
+        assert node is not None
+        assert another is not None
+        assert parent is not None
+        assert other_parent is not None
         parent.children[path.rpartition("/")[2]] = another
         other_parent.children[other_path.rpartition("/")[2]] = node
         self._restamp(node)
@@ -217,7 +197,7 @@ class Disk:
         for name in list(self.top.children) if self.top else ():
             self.delete(name)
 
-    # -- mounts ---------------------------------------------------------------------------------------------------------
+    # -- mounts -------------------------------------------------------------------------------------------------------
 
     def mount(self, kind: str) -> None:
         """Put the mirror's own tree at the root, or an empty mount point, or another file system, or nothing."""
@@ -233,7 +213,7 @@ class Disk:
                 self._remember(node.content)
         self.on_change()
 
-    # -- the inside -----------------------------------------------------------------------------------------------------
+    # -- the inside ---------------------------------------------------------------------------------------------------
 
     def free(self, node: Node) -> None:
         """Let an inode be used again once nobody has it any more."""

@@ -9,14 +9,15 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.sim.run import Simulation, install
+from tests.sim.install import install
+from tests.sim.run import Simulation
 from tests.sim.schedule import burst, generate
 from tests.sim.shrink import kind_of, shrink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.sim.run import Outcome
+    from tests.sim.outcome import Outcome
     from tests.sim.schedule import Schedule
 
 CHUNK = 50
@@ -86,7 +87,7 @@ def told(totals: Totals, seconds: float) -> str:
         names = sorted(name for name in counts if name.startswith(start))
         return ", ".join(f"{name.removeprefix(start)} {counts[name]:,}" for name in names)
 
-    others = "mount trouble lose lag jump outage slowness stall approve retry stop".split()
+    others = ("mount", "trouble", "lose", "lag", "jump", "outage", "slowness", "stall", "approve", "retry", "stop")
     return "\n".join(
         (
             f"{totals.schedules:,} schedules in {seconds:.0f} s: {len(totals.failures)} failed",

@@ -5,7 +5,6 @@ its own: nothing is put back.
 """
 
 from __future__ import annotations
-
 import __future__
 
 import inspect
@@ -13,7 +12,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from tcbsync.core import settle
-from tcbsync.engine import busy, compare, deletes, holds, looks, uploads
+from tcbsync.engine import busy, compare, deletes, looks, uploads
 from tcbsync.local import digest, scan
 from tcbsync.store import rows
 
@@ -34,7 +33,7 @@ MUTANTS = {
         digest.OpenFile, "finish", (("if not is_same or self._count != self.fingerprint.size:", "if False:"),)
     ),
     "nobody waits until the clock has ticked": Mutant(
-        digest, "unsettled_seconds", (("return max(", "return 0 * max("),)
+        uploads, "unsettled_seconds", (("return max(", "return 0 * max("),)
     ),
     "deletes do not wait for uploads": Mutant(
         deletes.Deletes,
@@ -64,9 +63,6 @@ MUTANTS = {
         "_send",
         (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),),
     ),
-    "an upload overrules a look": Mutant(
-        rows, "sending", (("AND state = ?", "AND ? IS NOT NULL"), ("digest = NULL", "digest = NULL, state = 1"))
-    ),
     "a path that is busy is not looked at again": Mutant(busy.Busy, "holding", (("self._look_again(path)", "pass"),)),
     "decisions about busy paths are written down": Mutant(
         looks.Looks, "_void", (("if ended or len(busy):", "if False:"),)
@@ -79,7 +75,6 @@ MUTANTS = {
             ("except GONE:\n        return", "except OSError:\n        return"),
         ),
     ),
-    "other volumes are not noticed": Mutant(holds.Holds, "_hold_away", (("if not self._away:", "if True:"),)),
     "ignore rules are not asked about what has a row": Mutant(
         compare.Comparison, "_accepted", (("if not self._trusts_rows:", "if False:"),)
     ),
@@ -101,5 +96,5 @@ def breed(name: str) -> None:
         source = source.replace(old, new)
     place: dict[str, Any] = {}
     code = compile(source, f"<{name}>", "exec", flags=__future__.annotations.compiler_flag)
-    exec(code, inspect.unwrap(original).__globals__, place)  # noqa: S102 - the product's own source, changed in one place
+    exec(code, inspect.unwrap(original).__globals__, place)
     setattr(owner, function, place[function])

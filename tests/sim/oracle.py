@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from tests.sim.clock import Clock
     from tests.sim.cloud import SimCloud
-    from tests.sim.disk import Disk, Node
+    from tests.sim.disk import Disk
+    from tests.sim.node import Node
 
 DEFAULT_RULES = ("*.tmp", "/.tcbignore")
 GLANCE_SECONDS = 1.5
@@ -91,7 +92,7 @@ def _collect(directory: Node, path: str, rules: list[str], found: dict[str, Node
 
 
 def _is_ignored(path: str, node: Node, rules: list[str]) -> bool:
-    """The few kinds of rules that schedules use: NAME, *.END, /PATH, DIRECTORY/."""
+    """Whether a rule says so, of the few kinds that schedules use: NAME, *.END, /PATH, DIRECTORY/."""
     for rule in rules:
         pattern = rule.removesuffix("/")
         if rule.endswith("/") and not node.is_directory:
@@ -122,7 +123,7 @@ class Oracle:
         self._rules_at = float("-inf")
         self._empty_since: float | None = None
         self.root_since = 0.0
-        self.moves: list[Move] = []
+        self.moves: dict[str, list[Move]] = {}
         self.is_muddled = False
         """Whether something made the mirror blind for a while, so that it may know one half of a rename only."""
         self.races = 0
@@ -155,7 +156,8 @@ class Oracle:
             if path == new or path.startswith(f"{new}/"):
                 before = old + path[len(new) :]
                 if held.get(before) == node.content and (row := self.row(before)) is not None and row.state == 0:
-                    self.moves.append(Move(before, path, node.content, self._clock.now))
+                    move = Move(before, path, node.content, self._clock.now)
+                    self.moves.setdefault(before, []).append(move)
 
     # -- what the program does ----------------------------------------------------------------------------------------
 
@@ -169,7 +171,8 @@ class Oracle:
             first = first if self._clock.now - at < CHAIN_SECONDS else self._clock.now
             self._calls[keys] = (self._clock.now, first)
             for path in paths:
-                self._judge_delete(path, first, paths)
+                self._judge_delete(path, first)
+            self._judge_moves(paths)
 
     def _judge_send(self, path: str) -> None:
         row = self.row(path)
@@ -178,7 +181,7 @@ class Oracle:
         elif row.digest is not None:
             self._fail(f"{path} is sent, and its row is sure of what the cloud holds")
 
-    def _judge_delete(self, path: str, first: float, together: list[str]) -> None:
+    def _judge_delete(self, path: str, first: float) -> None:
         row = self.row(path)
         if row is None or row.file_id is None:
             return self._fail(f"{path} is deleted, and no row names its object")
@@ -193,7 +196,6 @@ class Oracle:
             if first - seen > GLANCE_SECONDS and self._standing[path] < first:
                 return self._fail(f"{path} is deleted, and its file is there; it was last missing at {seen:.3f}")
             self.races += 1
-        self._judge_moves(path, together)
         return None
 
     def _judge_unapproved(self, path: str, row: Row) -> None:
@@ -209,16 +211,17 @@ class Oracle:
         (volumes,) = self._connection.execute("SELECT volumes FROM mirror").fetchone()
         return self._disk.top is not None and volumes == f'{{"": "{self._disk.top.device}"}}'
 
-    def _judge_moves(self, path: str, together: list[str]) -> None:
-        held = {where: content for where, content in self._cloud.content().items() if where not in together}
+    def _judge_moves(self, paths: list[str]) -> None:
+        moves = [move for path in paths for move in self.moves.get(path, ())]
+        if not moves or self.is_muddled:
+            return
+        held = {content for path, content in self._cloud.content().items() if path not in paths}
         files = wanted(self._disk, self._disk.top)
-        for move in self.moves:
-            if move.old != path or self.is_muddled or move.content in held.values():
-                continue
+        for move in moves:
             node, row = files.get(move.new), self.row(move.new)
             is_same = node is not None and node.content == move.content and self._standing[move.new] <= move.at
-            if is_same and not (row is not None and row.parked):
-                self._fail(f"{path} is deleted, and the cloud does not hold its bytes under {move.new} yet")
+            if is_same and move.content not in held and not (row is not None and row.parked):
+                self._fail(f"{move.old} is deleted, and the cloud does not hold its bytes under {move.new} yet")
 
     # -- what must hold at any time -----------------------------------------------------------------------------------
 

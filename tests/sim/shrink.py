@@ -32,7 +32,7 @@ def shrink(schedule: Schedule, fails: Callable[[Schedule], bool], *, most: int =
         left -= 1
         return left > 0 and fails(candidate)
 
-    places = [(number, step) for number, phase in enumerate(schedule.phases) for step in phase]
+    places: Sequence[Place] = [(number, step) for number, phase in enumerate(schedule.phases) for step in phase]
     places = _reduce(places, lambda some: still(_with(schedule, some)))
     schedule = _with(schedule, places)
     for name, value in Settings()._asdict().items():

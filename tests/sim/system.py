@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.sim.disk import Disk, Node
+    from tests.sim.disk import Disk
+    from tests.sim.node import Node
 
 ROOT = "/srv/assets"
 OUTSIDE = "/srv/other"

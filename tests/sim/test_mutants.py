@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from tests.sim.mutants import MUTANTS
@@ -12,10 +14,11 @@ ENOUGH = 1500
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found(name: str) -> None:
     """A defect that loses, keeps or sends what it should not comes out within some schedules, with its seed."""
     ran = simulate("--mutant", name, "--schedules", f"{ENOUGH}", "--seed", "1")
 
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert f"--mutant '{name}'" in ran.stdout
+    assert f"--mutant {shlex.quote(name)}" in ran.stdout

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import warnings
 from typing import TYPE_CHECKING, NamedTuple
 
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
@@ -120,10 +121,12 @@ def _compiled(line: str) -> _Rule | None:
     name = text.removesuffix("/")
     if name.endswith(" ") and not name.endswith("\\ "):
         name = f"{name[:-1]}\\ "
-    pattern = GitIgnoreSpecPattern(name)
-    if pattern.include is None or pattern.regex is None:
-        return None
-    return _Rule(_within_names(pattern.regex), pattern.include, text.endswith("/"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # `[[]` is a rule; Python may come to mean something else by it
+        pattern = GitIgnoreSpecPattern(name)
+        if pattern.include is None or pattern.regex is None:
+            return None
+        return _Rule(_within_names(pattern.regex), pattern.include, text.endswith("/"))
 
 
 def _within_names(regex: re.Pattern[str]) -> re.Pattern[str]:

@@ -50,6 +50,7 @@ CASES = [
     *cases("a negated range is one name", ["a[!b]c"], ignored="axc d/axc", kept="a/c abc"),
     *cases("a range around a slash", ["a[+-9]c"], ignored="a.c a0c", kept="a/c"),
     *cases("a range in a longer rule", ["a*[b-d]/e[!f]"], ignored="ab/eg axc/ee", kept="a/b/eg ab/e/g a/eg"),
+    *cases("a bracket in brackets", ["a[[]b", "[]]c"], ignored="a[b d/]c", kept="ab a[[]b"),
     *cases("a bracket that is escaped is none", ["\\[!a]c"], ignored="[!a]c", kept="xc a/c"),
     *cases("two stars first", ["**/foo"], ignored="foo d/foo d/e/foo foo/a", kept="afoo"),
     *cases("two stars last", ["foo/**"], ignored="foo/a foo/d/b", kept="foo d/foo/a"),

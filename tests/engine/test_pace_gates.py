@@ -6,12 +6,14 @@ import asyncio
 
 import pytest
 
-from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, StateError, StorageFull, Transient
+from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace
+from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace, excuses
 from tcbsync.engine.slots import WIDEN_SUCCESSES
 
 ENV, OTHER = "env-a", "env-b"
+NOW = 1_700_000_000
+"""Some time ago."""
 
 
 @pytest.fixture
@@ -102,6 +104,7 @@ def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads: bool
 async def test_who_waits_is_woken_when_a_gate_opens(pace: Pace) -> None:
     """By whatever opens it: he does not sleep his whole wait out."""
     pace.stalled(StateError("disk full"))
+    assert (pace.last_error, pace.service.since > NOW) == ("disk full", True)
     waiting = asyncio.create_task(pace.clear(ENV))
     await asyncio.sleep(0)
 
@@ -118,4 +121,52 @@ def test_a_pause_is_as_long_as_the_service_asks(pace: Pace) -> None:
     pace.failed(ENV, error)
 
     assert 599 < pace.wait_seconds(OTHER) <= 600
-    assert pace.last_error == "quota"
+    assert (pace.last_error, pace.service.since > NOW) == ("quota", True)
+
+
+async def test_who_waits_for_a_probe_is_woken_when_it_has_ended(pace: Pace) -> None:
+    """Its success is everybody's."""
+    error = RateLimited("quota")
+    error.pause_seconds = 0
+    pace.failed(ENV, error)
+
+    with pace.passage(ENV):
+        waiting = asyncio.create_task(pace.clear(ENV))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+
+    await asyncio.wait_for(waiting, 1)
+
+
+def test_an_answer_about_one_file_ends_a_row_of_failures(pace: Pace) -> None:
+    """The service is there, since it has refused something."""
+    for _ in range(OUTAGE_FAILURES - 1):
+        pace.failed(ENV, Transient("no answer"))
+    pace.failed(ENV, Refused("not this one"))
+    for _ in range(OUTAGE_FAILURES - 1):
+        pace.failed(ENV, Transient("no answer"))
+
+    assert pace.service.state == "ok"
+
+
+def test_an_outage_goes_on_with_each_failure(pace: Pace) -> None:
+    """Also with the first after a success that had begun before it."""
+    newest = Transient("still no answer")
+    with pace.passage(ENV):
+        pace.failed(ENV, NoAnswer("no connection", code="ConnectError"))
+
+    pace.failed(ENV, newest)
+
+    assert (pace.service.state, pace.service.error) == ("offline", newest)
+
+
+def test_what_an_outage_excuses(pace: Pace) -> None:
+    """Silence while a gate of that call is closed; never an answer about the one file."""
+    silence, answer = Transient("no answer"), Refused("not this one")
+    assert not excuses(silence, pace, ENV)
+
+    pace.failed(ENV, StorageFull("full"))
+
+    assert excuses(silence, pace, ENV)
+    assert not excuses(silence, pace, ENV, uploads=False)
+    assert not excuses(answer, pace, ENV)

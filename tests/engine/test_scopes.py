@@ -104,10 +104,10 @@ def work(table: Table) -> None:
             local = table.row(path)
             assert local is not None
             found = Found(path, found.fingerprint, local["local"] or path, found.digest)
-            table.do(rows.sending, found, f"cloud://{path}", NOW)
+            table.do(rows.sending, found, f"cloud://{path}")
             table.do(rows.prove, found, NOW)
         elif record.state == State.DELETE:
-            table.do(rows.remove, [path])
+            table.do(rows.remove, [path], NOW)
 
 
 def troubles(table: Table) -> set[tuple[str, str]]:

@@ -42,6 +42,7 @@ CASES = [
     *cases("a slash last wants a directory", ["foo/"], ignored="foo/a d/foo/a", kept="foo d/foo"),
     *cases("anchored and a directory", ["/d/foo/"], ignored="d/foo/a", kept="d/foo foo/a e/d/foo/a"),
     *cases("a star stops at slashes", ["*.psd"], ignored="a.psd d/a.psd .psd a.psd/b", kept="a.psd.png"),
+    *cases("a star before a slash may be nothing", ["a*/b"], ignored="a/b ax/b", kept="ax/d/b b"),
     *cases("a star in an anchored rule", ["d/*.psd"], ignored="d/a.psd", kept="a.psd d/e/a.psd"),
     *cases("everything in a directory", ["d/*"], ignored="d/a d/e/b", kept="a e/d/a"),
     *cases("a question mark is one character", ["?.txt"], ignored="a.txt d/b.txt", kept="ab.txt .txt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -216,3 +217,13 @@ def test_the_largest_numbers(table: Table) -> None:
     table.upload(huge)
 
     assert fingerprint(known(table, "a")) == huge.fingerprint
+
+
+def test_a_file_is_sent_from_where_the_disk_has_it(table: Table) -> None:
+    """Under its path, unless the disk spells that otherwise."""
+    table.upload(file("d/a"))
+    table.upload(dataclasses.replace(file("d/caf\u00e9"), local="d/cafe\u0301"))
+
+    jobs = table.manifest.jobs(State.UPLOAD, LATER, 9)
+
+    assert {(job.path, job.local) for job in jobs} == {("d/a", "d/a"), ("d/caf\u00e9", "d/cafe\u0301")}

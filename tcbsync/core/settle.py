@@ -70,6 +70,10 @@ class Settle:
         if path not in self._waiting:
             self.hint(path, now, is_quiet=False)
 
+    def waits_since(self) -> float | None:
+        """Since when the path waits that was hinted first, or None where nothing waits."""
+        return min((waiting.first_at for waiting in self._waiting.values()), default=None)
+
     def next_at(self) -> float | None:
         """When the next path is due, or None where nothing waits."""
         return min((waiting.due_at for waiting in self._waiting.values()), default=None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 ROUND = 1000
 """At most so many deletes are taken up at once."""
+UNSEEN_SECONDS = 0.25
+"""Where deletes wait for a look at something else, it is asked so often whether that has happened."""
 UNSURE_SECONDS = 60.0
 """A file that cannot be seen to be gone is looked at again after this."""
 PARK_ATTEMPTS = 8
@@ -39,7 +42,7 @@ PARK_ATTEMPTS = 8
 class Deletes:
     """Deletes the objects of one mirror."""
 
-    def __init__(self, parts: Parts, holds: Holds, *, grace_seconds: float) -> None:
+    def __init__(self, parts: Parts, holds: Holds) -> None:
         self._parts = parts
         self._host = parts.host
         self._target = parts.target
@@ -47,22 +50,25 @@ class Deletes:
         self._pace = parts.pace
         self._busy = parts.busy
         self._holds = holds
-        self._grace_seconds = grace_seconds
 
-    async def round(self, disk: Disk) -> float | None:
-        """Do what may go now. Gives the seconds until it is worth to come again; None: when something has changed."""
+    async def round(self, disk: Disk, *, grace_seconds: float, unseen_since: float) -> float | None:
+        """Do what may go now. Gives the seconds until it is worth to come again; None: when something has changed.
+
+        `unseen_since`: what was noticed then, or later, was not looked at yet (unix seconds). A delete that was noted
+        since may be the half of a rename whose other half is there.
+        """
         now = self._host.now()
         window = await self._host.offload(self._manifest.delete_window, now)
         if not window.unapproved + window.approved:
             return None
         if wait := self._pace.wait_seconds(self._target.env, uploads=False):
             return wait
-        grace = max(0.0, release_at(window.oldest, window.newest, self._grace_seconds) - now)
+        grace = max(0.0, release_at(window.oldest, window.newest, grace_seconds) - now)
         if not grace:
             await self._holds.judge(window.unapproved)
-        jobs = [job for job in await self._due(now) if job.is_approved or not grace]
+        jobs = [job for job in await self._due(now) if job.is_approved or (not grace and job.since < unseen_since)]
         if not jobs:
-            return min(grace, self._grace_seconds) or None
+            return min(grace, grace_seconds) or (None if unseen_since == inf else UNSEEN_SECONDS)
         results = await asyncio.gather(*(self._delete(disk, batch) for batch in batches(jobs, BATCH)))
         return 0.0 if any(results) else 1.0
 
@@ -95,9 +101,13 @@ class Deletes:
         return False
 
     async def _delete_free(self, disk: Disk, jobs: Sequence[Job]) -> bool:
-        jobs = await self._surely_gone(disk, jobs)
+        async def attempt() -> bool:
+            # Each one looks at the disk and passes the gates anew: much may have happened while the last one failed.
+            gone = await self._surely_gone(disk, jobs)
+            return bool(gone) and await self._call(gone)
+
         try:
-            return bool(jobs) and await self._call(jobs)
+            return await self._parts.retry(attempt)
         except Closed:
             return False  # the rows wait for the service, as all others do
         except CloudError as error:
@@ -143,13 +153,8 @@ class Deletes:
         if not ready:
             return True
         paths = {file_id: path for path, file_id in ready.items()}
-
-        async def attempt() -> list[Deletion]:
-            with self._pace.passage(self._target.env, uploads=False):
-                return await self._parts.cloud.delete(self._target.env, list(paths))
-
-        # Each attempt passes the gates anew: what is tried again amid a pause would not be one.
-        deletions = await self._parts.retry(attempt)
+        with self._pace.passage(self._target.env, uploads=False):
+            deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone, self._host.now())
         self._parts.tally.deletes += len(gone)

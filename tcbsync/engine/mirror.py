@@ -11,6 +11,7 @@ import contextlib
 import logging
 import random
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError
@@ -41,7 +42,7 @@ IDLE_SECONDS = 30.0
 LANDING_SECONDS = 5.0
 """What is in flight gets so long to finish when the mirror stops."""
 EVENT_SECONDS = 0.2
-"""An event that is on its way when a rescan ends has come by then."""
+"""An event that is on its way when a look ends has come by then. No delete goes earlier than that."""
 OUTAGE_SECONDS = 20.0
 PAUSE_SECONDS = 120.0
 """A single pass waits so long for a service that is out of reach, and for one that asked for a pause."""
@@ -74,7 +75,7 @@ class Mirror:
         self.drift = 0
         """How many changes rescans found that no event had told of."""
         self._uploads = Uploads(parts)
-        self._deletes = Deletes(parts, self._holds, grace_seconds=habits.grace_seconds)
+        self._deletes = Deletes(parts, self._holds)
         self._habits = habits
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -114,26 +115,32 @@ class Mirror:
 
     async def once(self) -> None:
         """Look at the whole tree and do what is due now. What must wait for another attempt is left waiting."""
+        changed = [""]
+        while changed:
+            await self._upload_once(changed)
+            while await self._is_due(State.DELETE) and not (len(self.settle) or self._gives_up(uploads=False)):
+                wait = await self._delete(self._habits.grace_seconds)
+                if wait is None:
+                    break
+                await asyncio.sleep(min(wait, 0.5))
+            changed = self.settle.due(inf)
+        await self._note_equal()
+
+    async def _upload_once(self, changed: Sequence[str]) -> None:
+        """Look at what has changed, and at what changes meanwhile, and send it."""
         uploading = asyncio.create_task(self._keep(self._upload_all, self._wanted), name=f"{self.name}: upload")
         try:
-            changed = [""]
             while changed:
                 await self.looks.look(changed)
                 self.nudge()
                 while await self._is_due(State.UPLOAD) and not (uploading.done() or self._gives_up()):
                     await asyncio.wait([uploading], timeout=0.01)
-                changed = self.settle.due(float("inf"))
+                changed = self.settle.due(inf)
         finally:
             uploading.cancel()
             await self._land()
             with contextlib.suppress(asyncio.CancelledError):
                 await uploading
-        while await self._is_due(State.DELETE) and not self._gives_up(uploads=False):
-            wait = await self._delete()
-            if wait is None:
-                break
-            await asyncio.sleep(min(wait, 0.5))
-        await self._note_equal()
 
     def _gives_up(self, *, uploads: bool = True) -> bool:
         """Whether a single pass should end, because the service cannot be used for a while."""
@@ -253,19 +260,22 @@ class Mirror:
 
     async def _delete_all(self) -> float:
         """Do one round of deletes. Gives the seconds until the next."""
-        wait = await self._delete()
+        wait = await self._delete(max(self._habits.grace_seconds, EVENT_SECONDS))
         if wait is None:
             await self._note_equal()
         return IDLE_SECONDS if wait is None else wait
 
-    async def _delete(self) -> float | None:
+    async def _delete(self, grace_seconds: float) -> float | None:
         """Do one round of deletes, if the whole root has been seen. See `Deletes.round`."""
         looks = self.looks
         if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
             return None
         if await self._holds.is_in_doubt():
             return None  # what was restored is proved first; each upload that lands asks again
-        return await self._deletes.round(looks.disk)
+        noticed = self.settle.waits_since()
+        now = asyncio.get_running_loop().time()
+        unseen_since = inf if noticed is None else self.parts.host.now() - (now - noticed)
+        return await self._deletes.round(looks.disk, grace_seconds=grace_seconds, unseen_since=unseen_since)
 
     async def _next_attempt(self) -> float:
         now = self.parts.host.now()

@@ -276,3 +276,19 @@ def test_every_hint_is_answered_in_time(hints: list[tuple[str, float, bool]], ma
     look_until(float("inf"))
 
     assert not unanswered
+
+
+def test_since_when_something_waits() -> None:
+    """It is the first hint of whatever waits longest that counts, however often that is put off."""
+    settle = Settle()
+    settle.hint("a", 1.0, is_quiet=False)
+    settle.hint("b", 2.0, is_quiet=True)
+    settle.hint("a", 3.0, is_quiet=False)
+    waits = [settle.waits_since()]
+
+    settle.due(3.5)
+    waits.append(settle.waits_since())
+    settle.due(9.0)
+    waits.append(settle.waits_since())
+
+    assert waits == [1.0, 1.0, None]

@@ -110,6 +110,6 @@ async def hold(config: Config, what: str, error: Exception | None = None) -> Non
 async def test_grace_is_for_those_who_are_not_waited_for(config: Config) -> None:
     """A single pass deletes at once; a daemon waits."""
     async with assembled(config, "test", grace=True) as assembly:
-        assert assembly.mirrors[0]._deletes._grace_seconds == 0.2
+        assert assembly.mirrors[0]._habits.grace_seconds == 0.2
     async with assembled(config, "test", grace=False) as assembly:
-        assert assembly.mirrors[0]._deletes._grace_seconds == 0.0
+        assert assembly.mirrors[0]._habits.grace_seconds == 0.0

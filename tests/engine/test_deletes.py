@@ -115,7 +115,7 @@ async def test_a_decision_that_is_being_written_counts(world: World) -> None:
         slow = mirror.parts.manifest.write(lambda _connection, _mirror: time.sleep(0.5))
         looking = asyncio.create_task(mirror.looks.look(["a"]))
         await asyncio.sleep(0.2)
-        await mirror._deletes.round(await mirror.looks.open())
+        await mirror._delete(0.0)
         await asyncio.gather(slow, looking)
 
         assert [job.path for job in mirror.parts.manifest.jobs(State.UPLOAD, world.host.now(), 10)] == ["a"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
+from tcbsync.local.scan import Disk
 from tcbsync.store import rows
 from tests.engine.world import PREFIX, eventually
 
@@ -113,3 +114,37 @@ async def test_a_directory_that_is_spelled_anew_while_its_upload_waits(world: Wo
         await mirror.once()
 
     assert world.cloud() == {f"{new}/menu": b"content", "stays": world.disk()["stays"]}
+
+
+async def test_a_young_file_in_a_renamed_directory(world: World, emulator: Emulator) -> None:
+    """It waits to become quiet under its new name; the old one goes only then, whatever the grace."""
+    async with world.running(delete_grace_seconds=0.0, quiet_seconds=2.0) as mirror:
+        await eventually(mirror.is_in_sync)
+        world.write("old/young", "young")
+        await eventually(lambda: "old/young" in world.cloud())
+        (world.root / "old").rename(world.root / "new")
+        await eventually(world.is_equal)
+
+    order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
+    assert order[-2:] == ["cos", "batchdeletefile"]
+
+
+async def test_a_rename_amid_a_look(world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look finds the old name gone and has passed the new one by: its event comes before the delete goes."""
+    world.write("d/z", "renamed")
+    snapshot, loop = Disk.snapshot, asyncio.get_running_loop()
+
+    def renaming(disk: Disk, place: Any, **options: Any) -> Any:
+        if place.path == "d" and (world.root / "d/z").exists():
+            (world.root / "d/z").rename(world.root / "a")
+            loop.call_soon_threadsafe(loop.call_later, 0.1, mirror.hint, [("a", True)])
+        return snapshot(disk, place, **options)
+
+    async with world.running(watches=False, delete_grace_seconds=0.0) as mirror:
+        await eventually(mirror.is_in_sync)
+        monkeypatch.setattr(Disk, "snapshot", renaming)
+        mirror.hint([("", True)])
+        await eventually(lambda: "a" in world.cloud() and world.is_equal())
+
+    order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
+    assert order[-2:] == ["cos", "batchdeletefile"]

@@ -3,8 +3,8 @@
     python -m tests.mutation core store/rows.py
 
 Survivors that may live stand in `accepted.toml`, each with its reason. One that is not there makes the exit code 1, and
-so does an entry there that no survivor belongs to any more. Kept tools were tried first: mutmut leaves decorated
-functions, class bodies and constants alone, cosmic-ray removes no statement, and neither knows SQL.
+so does an entry there that no survivor belongs to any more. Why not a kept tool: by its source, mutmut 3 leaves
+decorated functions and constants of modules alone, cosmic-ray 8 removes no statement, and neither knows SQL.
 """
 
 from __future__ import annotations

@@ -175,8 +175,10 @@ UNREAD = Meaning(Transient, "object storage, or somebody before it, could not re
 UNEXPECTED_STATUS = Meaning(NoAnswer, "an answer that the service never gives", "is a proxy or a portal in the way?")
 
 _RID = re.compile(r"\s*,?\s*rid:\s*([0-9A-Za-z-]*)\s*$")
-_OPAQUE = re.compile(r"[A-Za-z0-9_+=%-]{32,}|[A-Za-z0-9_+=%/-]{64,}")
-"""What could be a token, a key, or a signature; the longer ones are base64, which may have slashes."""
+_MIXED = r"(?=[A-Za-z0-9_+=%/-]*[A-Z])(?=[A-Za-z0-9_+=%/-]*[a-z])(?=[A-Za-z0-9_+=%/-]*[0-9])"
+_OPAQUE = re.compile(rf"[A-Za-z0-9_+=%-]{{32,}}|[A-Za-z0-9_+=%/-]{{64,}}|{_MIXED}[A-Za-z0-9_+=%/-]{{32,}}")
+"""What could be a token, a key, or a signature. Base64 may have slashes: a long one is no path of ours, and a shorter
+one is known by its capitals, small letters and digits."""
 _LONGEST = 200
 
 

@@ -47,8 +47,11 @@ class Settle:
     def __repr__(self) -> str:
         return f"<Settle {len(self._waiting)} waiting>"
 
-    def hint(self, path: str, now: float, *, is_quiet: bool) -> None:
-        """Note that something happened at or beneath `path`. `is_quiet`: the writer is done."""
+    def hint(self, path: str, now: float, *, is_quiet: bool, noticed_at: float | None = None) -> None:
+        """Note that something happened at or beneath `path`. `is_quiet`: the writer is done.
+
+        `noticed_at`: where that is long known, and could not be looked at before.
+        """
         waiting = self._waiting.get(path)
         if waiting is None:
             if len(self._waiting) >= self._max_paths:
@@ -56,6 +59,8 @@ class Settle:
                 oldest = min(self._waiting.values(), key=lambda each: each.first_at)
                 self._waiting = {path: _Waiting(oldest.first_at, max(oldest.due_at, self._calm_at(path)))}
             waiting = self._waiting.setdefault(path, _Waiting(now, inf))
+        if noticed_at is not None:
+            waiting.first_at = min(waiting.first_at, noticed_at)
         if is_quiet:  # counted from the first close: one that follows at once does not put the look off
             waiting.due_at = min(waiting.due_at, max(now + self.delays.blink_seconds, self._calm_at(path)))
         else:

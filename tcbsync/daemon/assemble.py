@@ -16,9 +16,9 @@ from tcbsync.core.settle import Delays, Settle
 from tcbsync.daemon.credentials import token_source
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
-from tcbsync.engine.mirror import Habits, Mirror
+from tcbsync.engine.mirror import Mirror
 from tcbsync.engine.pace import Pace
-from tcbsync.engine.parts import Parts, Target
+from tcbsync.engine.parts import Habits, Parts, Target
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ async def _mirror(
     settle = Settle(delays)
     mirror: Mirror
 
-    def look_again(path: str) -> None:
-        mirror.hint([(path, True)])
+    def look_again(path: str, noticed_at: float | None = None) -> None:
+        mirror.hint([(path, True)], noticed_at)
 
     parts = Parts(
         host=pace.host,

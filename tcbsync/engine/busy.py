@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 class Busy:
     """The paths of one mirror that an operation is under way for. They are its alone: nobody else writes their rows."""
 
-    def __init__(self, look_again: Callable[[str], None]) -> None:
+    def __init__(self, look_again: Callable[[str, float], None]) -> None:
+        """`look_again` gets a path, and since when it should have been looked at again (seconds, monotonic)."""
         self._paths: set[str] = set()
-        self._again: set[str] = set()
+        self._again: dict[str, float] = {}
         self._witnesses: list[set[str]] = []
         self._look_again = look_again
 
@@ -43,9 +44,8 @@ class Busy:
             self._paths -= held
             for ended in self._witnesses:
                 ended.update(held)
-            for path in held & self._again:
-                self._again.discard(path)
-                self._look_again(path)
+            for path in held & self._again.keys():
+                self._look_again(path, self._again.pop(path))
 
     @contextlib.contextmanager
     def witness(self) -> Iterator[set[str]]:
@@ -57,9 +57,9 @@ class Busy:
         finally:
             self._witnesses = [other for other in self._witnesses if other is not ended]
 
-    def claims(self, path: str) -> bool:
+    def claims(self, path: str, now: float) -> bool:
         """Whether an operation is under way for `path`. If so, it is looked at again when that is done."""
         if path not in self._paths:
             return False
-        self._again.add(path)
+        self._again.setdefault(path, now)
         return True

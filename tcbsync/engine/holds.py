@@ -38,6 +38,8 @@ class Holds:
         self._guard = guard
         self.volumes: Mapping[str, str] | None = None
         """What was mounted at and below the root at the last look at the whole tree."""
+        self.has_files = True
+        """Whether that look, or any since, has seen a file that should be mirrored."""
         self._may_be_restored = True
         self._has_known = False
         self._away: list[str] = []
@@ -86,7 +88,8 @@ class Holds:
         if unapproved > BATCH and self._guard.has_limits:
             unapproved -= await self._manifest.write(rows.excuse_moved, now)
         recent = await self._host.offload(self._manifest.released, now - WINDOW_SECONDS, now + WINDOW_SECONDS)
-        files = await self._host.offload(self._manifest.files)
+        # Rows that want an upload are no files on the disk: the look that saw none may have come too late for them.
+        files = await self._host.offload(self._manifest.files) if self.has_files else 0
         return hold_reason(self._guard, deletes=unapproved, recent=recent, files=files)
 
     async def is_in_doubt(self) -> bool:

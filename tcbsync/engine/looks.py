@@ -136,9 +136,10 @@ class Looks:
         if comparison.ends_trust:  # before the first of them: this look may be cut off, and the old rules come back
             await manifest.write(rows.distrust_rules)
         slices = comparison.slices(scopes)
-        is_obeyed = True
+        is_obeyed, files = True, 0
         with self._parts.busy.witness() as ended:
             while (plan := await host.offload(next, slices, None)) is not None:
+                files += plan.unchanged + len(plan.uploads) + len(plan.touches)
                 if defers:
                     self._defer(plan, set(scopes))
                 is_obeyed = not self._void(plan, ended) and is_obeyed
@@ -152,6 +153,7 @@ class Looks:
         found = Plan(problems=sight.problems, skipped=sight.skipped)
         if found.problems or found.skipped or is_full or await host.offload(manifest.has_problems):
             await manifest.write(rows.note_problems, comparison.covered, found, now)
+        self._holds.has_files = files > 0 if is_full and comparison.covered else self._holds.has_files or files > 0
         if comparison.is_remounted:
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
@@ -180,12 +182,13 @@ class Looks:
         """
         voided = False
         busy, look_again = self._parts.busy, self._parts.look_again
+        now = asyncio.get_running_loop().time()
 
         def stands(path: str) -> bool:
             nonlocal voided
             if path in ended:
                 look_again(path)
-            elif not busy.claims(path):
+            elif not busy.claims(path, now):
                 return True
             voided = True
             return False

@@ -10,16 +10,13 @@ import asyncio
 import contextlib
 import logging
 import random
-from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.model import State
-from tcbsync.core.safety import Guard
-from tcbsync.core.settle import Delays, Settle
-from tcbsync.engine.deletes import Deletes
+from tcbsync.engine.deletes import UNSEEN_SECONDS, Deletes
 from tcbsync.engine.gate import PROBE_SECONDS
 from tcbsync.engine.holds import Holds
 from tcbsync.engine.looks import Looks
@@ -30,7 +27,8 @@ from tcbsync.store import rows
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-    from tcbsync.engine.parts import Parts
+    from tcbsync.core.settle import Settle
+    from tcbsync.engine.parts import Habits, Parts
     from tcbsync.store.manifest import Job
 
 log = logging.getLogger(__name__)
@@ -46,19 +44,6 @@ EVENT_SECONDS = 0.2
 OUTAGE_SECONDS = 20.0
 PAUSE_SECONDS = 120.0
 """A single pass waits so long for a service that is out of reach, and for one that asked for a pause."""
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How a mirror behaves. Times in seconds."""
-
-    ignore: Sequence[str] = ()
-    deletes: bool = True
-    guard: Guard = field(default_factory=Guard)
-    grace_seconds: float = 3.0
-    rescan_seconds: float = 3600.0
-    blind_rescan_seconds: float = 60.0
-    delays: Delays = field(default_factory=Delays)
 
 
 class Mirror:
@@ -86,11 +71,14 @@ class Mirror:
     def __repr__(self) -> str:
         return f"<Mirror {self.name}: {self.settle}, {self.parts.busy}>"
 
-    def hint(self, paths: Iterable[tuple[str, bool]]) -> None:
-        """Note that something happened at these (path as the disk spells it, whether the writer is done)."""
+    def hint(self, paths: Iterable[tuple[str, bool]], noticed_at: float | None = None) -> None:
+        """Note that something happened at these (path as the disk spells it, whether the writer is done).
+
+        `noticed_at`: when, on the loop's clock, where it is not now.
+        """
         now = asyncio.get_running_loop().time()
         for path, is_quiet in paths:
-            self.settle.hint("" if path == IGNORE_FILE else path, now, is_quiet=is_quiet)
+            self.settle.hint("" if path == IGNORE_FILE else path, now, is_quiet=is_quiet, noticed_at=noticed_at)
         self._hinted.set()
 
     def nudge(self) -> None:
@@ -272,9 +260,11 @@ class Mirror:
             return None
         if await self._holds.is_in_doubt():
             return None  # what was restored is proved first; each upload that lands asks again
-        noticed = self.settle.waits_since()
-        now = asyncio.get_running_loop().time()
-        unseen_since = inf if noticed is None else self.parts.host.now() - (now - noticed)
+        if looks.is_looking:
+            return UNSEEN_SECONDS  # nobody knows yet what that finds
+        noticed_at = self.settle.waits_since()
+        ago = -inf if noticed_at is None else asyncio.get_running_loop().time() - noticed_at
+        unseen_since = self.parts.host.now() - ago
         return await self._deletes.round(looks.disk, grace_seconds=grace_seconds, unseen_since=unseen_since)
 
     async def _next_attempt(self) -> float:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tcbsync.core.safety import Guard
+from tcbsync.core.settle import Delays
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from tcbsync.cloud.api import Cloud
@@ -25,6 +28,19 @@ class Target:
     env: str
     prefix: str
     form: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a mirror behaves. Times in seconds."""
+
+    ignore: Sequence[str] = ()
+    deletes: bool = True
+    guard: Guard = field(default_factory=Guard)
+    grace_seconds: float = 3.0
+    rescan_seconds: float = 3600.0
+    blind_rescan_seconds: float = 60.0
+    delays: Delays = field(default_factory=Delays)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ async def watched(world: World) -> AsyncIterator[tuple[Watching, list[str]]]:
     async with world.assembly() as assembly:
         (mirror,) = assembly.mirrors
 
-        def collect(paths: Iterable[tuple[str, bool]]) -> None:
+        def collect(paths: Iterable[tuple[str, bool]], noticed_at: float | None = None) -> None:
             asyncio.get_running_loop()  # raises where this is not the event loop's thread
             hinted.extend(path for path, _ in paths)
 

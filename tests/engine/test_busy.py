@@ -16,18 +16,18 @@ def again() -> list[str]:
 @pytest.fixture
 def busy(again: list[str]) -> Busy:
     """Make one that nobody works on."""
-    return Busy(again.append)
+    return Busy(lambda path, _since: again.append(path))
 
 
 def test_a_claimed_path_is_looked_at_again_once(busy: Busy, again: list[str]) -> None:
     """However often it was claimed meanwhile, and only when the work is done."""
     with busy.holding(["a", "b"]):
-        assert busy.claims("a")
-        assert busy.claims("a")
+        assert busy.claims("a", 1.0)
+        assert busy.claims("a", 1.0)
         assert again == []
 
     assert again == ["a"]
-    assert not busy.claims("a")
+    assert not busy.claims("a", 1.0)
 
     with busy.holding(["a"]):
         pass
@@ -45,7 +45,7 @@ def test_who_is_at_work_is_counted(busy: Busy) -> None:
 def test_a_path_that_nobody_works_on_is_free(busy: Busy, again: list[str]) -> None:
     """It can be decided about at once."""
     with busy.holding(["a"]):
-        assert not busy.claims("b")
+        assert not busy.claims("b", 1.0)
 
     assert again == []
 
@@ -65,7 +65,7 @@ def test_an_error_gives_the_path_back(busy: Busy, again: list[str]) -> None:
 
     def work() -> None:
         with busy.holding(["a"]):
-            busy.claims("a")
+            busy.claims("a", 1.0)
             raise OSError("disk")
 
     with pytest.raises(OSError, match="disk"):
@@ -88,3 +88,16 @@ def test_a_witness_sees_what_has_ended(busy: Busy) -> None:
         pass
 
     assert ended == {"a", "b"}
+
+
+def test_how_long_a_path_waits_to_be_looked_at_again() -> None:
+    """Since it was claimed first; whoever looks again is told."""
+    told: list[tuple[str, float]] = []
+    busy = Busy(lambda path, since: told.append((path, since)))
+
+    with busy.holding(["a", "b"]):
+        busy.claims("b", 3.0)
+        busy.claims("a", 2.0)
+        busy.claims("a", 4.0)
+
+    assert sorted(told) == [("a", 2.0), ("b", 3.0)]

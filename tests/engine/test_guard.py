@@ -17,6 +17,7 @@ from tests.engine.world import eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tcbsync.emulator.server import Emulator
     from tests.engine.world import World
 
 GUARD: dict[str, Any] = {"guard": GuardConfig(max_deletes=5, max_delete_percent=50)}
@@ -270,3 +271,19 @@ async def test_an_approval_means_the_list_that_was_seen(world: World) -> None:
             await manifest.write(rows.approve, seen)
         assert world.report().counts().held_deletes == 16
         assert await manifest.write(rows.approve, listing_of(each.path for each in world.report().held())) == 16
+
+
+async def test_an_emptied_root_with_uploads_that_wait(world: World, emulator: Emulator) -> None:
+    """Rows that want an upload are no files: what a look has not seen does not make the root any less empty."""
+    await world.mirrored(3)
+    world.write("waits")
+    async with world.running() as mirror:
+        emulator.set_latency(1.0)
+        await eventually(lambda: "waits" in mirror.parts.busy)
+        for file in world.root.iterdir():
+            file.unlink()
+        await mirror.looks.look([""])
+        await mirror._delete(0.0)
+
+        assert world.report().counts().held_deletes == 3
+        assert "no files any more" in world.report().hold()

@@ -137,7 +137,7 @@ async def test_a_rename_amid_a_look(world: World, emulator: Emulator, monkeypatc
     def renaming(disk: Disk, place: Any, **options: Any) -> Any:
         if place.path == "d" and (world.root / "d/z").exists():
             (world.root / "d/z").rename(world.root / "a")
-            loop.call_soon_threadsafe(loop.call_later, 0.1, mirror.hint, [("a", True)])
+            loop.call_soon_threadsafe(loop.call_later, 0.1, lambda: mirror.hint([("a", True)]))
         return snapshot(disk, place, **options)
 
     async with world.running(watches=False, delete_grace_seconds=0.0) as mirror:
@@ -148,3 +148,19 @@ async def test_a_rename_amid_a_look(world: World, emulator: Emulator, monkeypatc
 
     order = [entry.call for entry in emulator.log if entry.call in ("cos", "batchdeletefile")]
     assert order[-2:] == ["cos", "batchdeletefile"]
+
+
+async def test_a_rename_onto_a_name_that_is_being_sent(world: World, emulator: Emulator) -> None:
+    """The look at the new name had to wait for an upload: the old one goes only after what that look then sends."""
+    world.write("first", "1")
+    world.write("second", "2")
+
+    async with world.running(delete_grace_seconds=0.0) as mirror:
+        await eventually(mirror.is_in_sync)
+        emulator.set_latency(0.4)
+        (world.root / "first").rename(world.root / "name")
+        await eventually(lambda: emulator.counters.at_once["cos"] > 0)
+        (world.root / "second").rename(world.root / "name")
+        await eventually(lambda: "second" not in world.cloud())
+
+        assert world.cloud()["name"] == b"2"

@@ -18,7 +18,7 @@ from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
 from tcbsync.engine.mirror import Mirror
 from tcbsync.engine.pace import Pace
-from tcbsync.engine.parts import Parts, Target
+from tcbsync.engine.parts import Habits, Parts, Target
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.writer import Writer, _answer, _Piece
 from tests.sim.clock import Clock, VirtualLoop
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from tcbsync.engine.mirror import Habits
     from tcbsync.store.reader import Reader
     from tests.sim.cloud import SimCloud
 
@@ -148,9 +147,9 @@ class Life:
         retry = Retry(attempts=4, base_seconds=0.5, cap_seconds=30.0)
         settle = Settle(habits.delays, max_paths=40)
 
-        def look_again(path: str) -> None:
+        def look_again(path: str, noticed_at: float | None = None) -> None:
             if not self.is_dead:
-                mirror.hint([(path, True)])
+                mirror.hint([(path, True)], noticed_at)
 
         parts = Parts(
             host=host,

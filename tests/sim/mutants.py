@@ -63,7 +63,9 @@ MUTANTS = {
         "_send",
         (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),),
     ),
-    "a path that is busy is not looked at again": Mutant(busy.Busy, "holding", (("self._look_again(path)", "pass"),)),
+    "a path that is busy is not looked at again": Mutant(
+        busy.Busy, "holding", (("self._look_again(path, self._again.pop(path))", "self._again.pop(path)"),)
+    ),
     "decisions about busy paths are written down": Mutant(
         looks.Looks, "_void", (("if ended or len(busy):", "if False:"),)
     ),

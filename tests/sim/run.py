@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays
-from tcbsync.engine.mirror import Habits
+from tcbsync.engine.parts import Habits
 from tcbsync.store.reader import Reader
 from tests.sim.clock import Clock, Stuck
 from tests.sim.cloud import SimCloud

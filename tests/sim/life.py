@@ -197,6 +197,10 @@ class Life:
             self.fail(f"the mirror has ended by itself: {self.task.exception()!r}")
         return not self.is_dead
 
+    def pause_at(self, at: float) -> None:
+        """End an `advance` then that would go on for longer; one that ends earlier is not touched."""
+        self.loop.call_at(at, self.loop.stop)
+
     def do(self, work: Callable[..., object], *values: object) -> None:
         """Call `work` inside the loop."""
         self.loop.call_soon(work, *values)

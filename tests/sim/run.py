@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import random
+from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.core.safety import Guard
@@ -122,16 +123,18 @@ class Simulation:
     def at(self, seconds: float, work: Callable[[], None]) -> None:
         self._number += 1
         heapq.heappush(self._agenda, (self.clock.now + seconds, self._number, work))
+        if self.life is not None:  # what comes about while time passes may come before what time was to pass until
+            self.life.pause_at(self.clock.now + seconds)
 
     def _next(self) -> None:
-        at, _, work = heapq.heappop(self._agenda)
-        self._pass(at)
+        self._pass(inf)
+        _, _, work = heapq.heappop(self._agenda)
         work()
         self.check()
 
-    def _pass(self, at: float) -> None:
-        """Let time pass until `at`, whoever dies meanwhile."""
-        while self.clock.now < at or self.life is None:
+    def _pass(self, until: float) -> None:
+        """Let time pass until then, or until the first thing of the agenda is due, whoever dies meanwhile."""
+        while self.clock.now < (at := min(until, self._agenda[0][0] if self._agenda else inf)) or self.life is None:
             if self.life is None:
                 self.clock.now = max(self.clock.now, at)
                 return
@@ -255,9 +258,10 @@ class Simulation:
 
     def _wait(self, seconds: float) -> None:
         until = self.clock.now + seconds
-        while self._agenda and self._agenda[0][0] <= until:
-            self._next()
-        self._pass(until)
+        while self.clock.now < until:
+            self._pass(until)
+            while self._agenda and self._agenda[0][0] <= self.clock.now:
+                self._next()
 
     def _is_at_rest(self, rest_at: float) -> bool:
         return self.clock.now >= rest_at and not self._agenda and self.life is not None and self.life.is_in_sync()

@@ -68,6 +68,7 @@ class Troubles:
         """Set the wall clock."""
         self._simulation.oracle.is_muddled = True
         self._simulation.clock.jump(seconds)
+        self._simulation.disk.was_set_back |= seconds < 0
 
     def approve(self) -> None:
         """Let held deletes go."""

@@ -264,7 +264,7 @@ class Mirror:
             return UNSEEN_SECONDS  # nobody knows yet what that finds
         noticed_at = self.settle.waits_since()
         ago = -inf if noticed_at is None else asyncio.get_running_loop().time() - noticed_at
-        unseen_since = self.parts.host.now() - ago
+        unseen_since = self.parts.host.now() - ago - EVENT_SECONDS  # the two clocks do not agree to the instant
         return await self._deletes.round(looks.disk, grace_seconds=grace_seconds, unseen_since=unseen_since)
 
     async def _next_attempt(self) -> float:

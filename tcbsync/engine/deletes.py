@@ -66,7 +66,10 @@ class Deletes:
         grace = max(0.0, release_at(window.oldest, window.newest, grace_seconds) - now)
         if not grace:
             await self._holds.judge(window.unapproved)
-        jobs = [job for job in await self._due(now) if job.is_approved or (not grace and job.since < unseen_since)]
+        # What has been noted since the window was described was not judged, and had no grace.
+        judged_until = -inf if grace else window.newest
+        due = await self._due(now)
+        jobs = [job for job in due if job.is_approved or (job.since <= judged_until and job.since < unseen_since)]
         if not jobs:
             return min(grace, grace_seconds) or (None if unseen_since == inf else UNSEEN_SECONDS)
         results = await asyncio.gather(*(self._delete(disk, batch) for batch in batches(jobs, BATCH)))

@@ -11,6 +11,7 @@ from tcbsync.config.schema import GuardConfig
 from tcbsync.core.errors import StateError
 from tcbsync.core.model import State
 from tcbsync.core.safety import listing_of
+from tcbsync.engine.holds import Holds
 from tcbsync.store import rows
 from tests.engine.world import eventually
 
@@ -287,3 +288,31 @@ async def test_an_emptied_root_with_uploads_that_wait(world: World, emulator: Em
 
         assert world.report().counts().held_deletes == 3
         assert "no files any more" in world.report().hold()
+
+
+async def test_what_is_noted_after_the_judgement_waits_for_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look may write down hundreds of deletes while a few are on their way: none of them slips through with these."""
+    await world.mirrored(20, **GUARD)
+    for number in range(2):
+        (world.root / str(number)).unlink()
+    async with world.assembly(world.mirror(**GUARD), grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        await mirror.looks.look([""])
+        judge = Holds.judge
+
+        async def judging(holds: Holds, unapproved: int) -> None:
+            await judge(holds, unapproved)
+            for number in range(2, 12):
+                (world.root / str(number)).unlink()
+            await mirror.looks.look([str(number) for number in range(2, 12)])
+
+        monkeypatch.setattr(Holds, "judge", judging)
+        await mirror._delete(0.0)
+        monkeypatch.setattr(Holds, "judge", judge)
+        assert len(world.cloud()) == 18
+        await mirror._delete(0.0)
+
+    assert world.report().counts().held_deletes == 10
+    assert len(world.cloud()) == 18

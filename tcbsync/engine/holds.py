@@ -55,7 +55,10 @@ class Holds:
 
     async def review(self, volumes: Mapping[str, str]) -> None:
         """After a look at the whole tree: hold what other `volumes` than before ask for; end what has no cause."""
-        self.volumes = volumes
+        await self._review(volumes)
+        self.volumes = volumes  # only now: a delete that is about to go compares them, and must not overtake a hold
+
+    async def _review(self, volumes: Mapping[str, str]) -> None:
         mirror = await self._host.offload(self._manifest.mirror)
         before = json.loads(mirror.volumes) if mirror.volumes else volumes
         self._away = [normal(path) for path in remounted(before, volumes)]

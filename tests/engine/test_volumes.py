@@ -14,6 +14,7 @@ import pytest
 from tcbsync.config.schema import GuardConfig
 from tcbsync.core.errors import StateError
 from tcbsync.core.model import State
+from tcbsync.engine.holds import Holds
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
 from tests.engine.world import eventually
@@ -21,6 +22,7 @@ from tests.engine.world import eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tcbsync.store.manifest import Job
     from tests.engine.world import World
 
 NO_LIMIT: dict[str, Any] = {"guard": GuardConfig(max_deletes=None, max_delete_percent=None)}
@@ -278,3 +280,29 @@ async def test_a_look_during_which_a_volume_goes(world: World, monkeypatch: pyte
 
         assert len(world.cloud()) == 12
         assert held(world) == 3
+
+
+async def test_a_delete_does_not_overtake_the_hold(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the hold is written, what a delete that is about to go finds on the other volume proves nothing."""
+    with volumes(world, "one") as (one,):
+        fill(one.home, 9)
+        one.attach(world.root)
+        async with world.assembly(world.mirror(**NO_LIMIT), grace=False) as assembly:
+            (mirror,) = assembly.mirrors
+            await mirror.once()
+            (world.root / "0").unlink()
+            await mirror.looks.look([""])
+            unmount(world.root)
+            gone: list[Job] = []
+            hold_away = Holds._hold_away
+
+            async def overtaken(holds: Holds) -> bool:
+                jobs = mirror.parts.manifest.jobs(State.DELETE, world.host.now(), 10)
+                gone.extend(await mirror._deletes._surely_gone(await mirror.looks.open(), jobs))
+                return await hold_away(holds)
+
+            monkeypatch.setattr(Holds, "_hold_away", overtaken)
+            await mirror.looks.look([""])
+
+        assert gone == []
+        assert held(world) == 9

@@ -5,7 +5,7 @@ PYTHON ?= python3
 JOBS ?= 4
 BIN := .venv/bin
 
-.PHONY: help demo test quick check seeds soak bench clean
+.PHONY: help demo test quick check seeds faults soak bench clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -25,15 +25,18 @@ check: .venv/.develop  ## what the linters say
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-seeds: .venv/.develop  ## faults by the thousand, for half an hour: simulator, crashes, wire, churn
-	$(BIN)/python -m tests.sim --schedules 20000 --jobs 2
+seeds: .venv/.develop  ## 20,000 simulated schedules, ten seeds of churn, a crash at every boundary of a first pass: 10 minutes
+	$(BIN)/python -m tests.sim --jobs 2 --schedules 20000
+	$(BIN)/python -m tests.churn --jobs 2 --seeds 1-10 --seconds 15
+	$(BIN)/python -m tests.crash --jobs 2 first
+
+faults: .venv/.develop  ## every crash and every fault on the wire: half an hour
 	$(BIN)/python -m tests.crash --jobs 2
 	$(BIN)/python -m tests.wire --jobs 2
 	$(BIN)/python -m tests.wire --jobs 2 --storms 100
-	$(BIN)/python -m tests.churn --jobs 2 --seeds 1-10 --seconds 15
 
-soak: .venv/.develop  ## a million simulated schedules, for a night
-	$(BIN)/python -m tests.sim --schedules 1000000 --jobs 2
+soak: .venv/.develop  ## a million simulated schedules: a night
+	$(BIN)/python -m tests.sim --jobs 2 --schedules 1000000
 
 bench: .venv/.develop  ## speed, side by side with peers in the same run
 	$(BIN)/python -m benchmarks

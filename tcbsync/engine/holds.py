@@ -50,7 +50,7 @@ class Holds:
         if self._has_known:
             return
         if not (await self._host.offload(self._manifest.mirror)).volumes:
-            await self._manifest.write(rows.trust, json.dumps(volumes, sort_keys=True))
+            await self._trust(volumes)
         self._has_known = True
 
     async def review(self, volumes: Mapping[str, str]) -> None:
@@ -73,7 +73,10 @@ class Holds:
             return  # what is written down is what has to come back
         self._away = []
         if before != volumes or not mirror.volumes:
-            await self._manifest.write(rows.trust, json.dumps(volumes, sort_keys=True))
+            await self._trust(volumes)
+
+    async def _trust(self, volumes: Mapping[str, str]) -> None:
+        await self._manifest.write(rows.trust, json.dumps(volumes, sort_keys=True))
 
     async def judge(self, unapproved: int) -> None:
         """Hold so many deletes, which are due and which no person has approved, where that must be."""

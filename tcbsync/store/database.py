@@ -82,6 +82,8 @@ MIGRATIONS = (
 )
 """One script for each schema version, in order; `user_version` counts those that were applied."""
 
+REGISTER = "INSERT OR IGNORE INTO mirror (name, env, prefix) VALUES (?, ?, ?)"
+"""A mirror is known by these three; a new one is written down before its first row."""
 WORK = "state IN (1, 2, 3)"
 """What wants something: the condition of the index `work`, which serves only queries that say it in these words."""
 

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError, StateLocked
+from tcbsync.store.shelf import sync_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,8 +94,4 @@ def _make(directory: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in (directory, *missing):
         with contextlib.suppress(OSError):  # one that may not be read was made by somebody else, long ago
-            descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync_file(each.parent)

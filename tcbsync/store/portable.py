@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.core.errors import StateError
 from tcbsync.core.keys import key_problem, normal
 from tcbsync.core.model import State, join, split
+from tcbsync.store.database import REGISTER
 from tcbsync.store.reader import open_reader
+from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
     import sqlite3
@@ -130,7 +132,7 @@ def merge(connection: sqlite3.Connection, file: Path, now: float, flush: Callabl
 def _merge_row(connection: sqlite3.Connection, row: dict[str, Any], now: float, merged: Merged) -> None:
     mirror = (row["mirror"], row["env"], row["prefix"])
     if mirror not in merged.mirrors:
-        connection.execute("INSERT OR IGNORE INTO mirror (name, env, prefix) VALUES (?, ?, ?)", mirror)
+        connection.execute(REGISTER, mirror)
         merged.mirrors.add(mirror)
     at = split(row["path"])
     number, known_id, is_known = connection.execute(_KNOWN, (*at, *mirror)).fetchone()
@@ -141,8 +143,7 @@ def _merge_row(connection: sqlite3.Connection, row: dict[str, Any], now: float, 
         merged.known += 1
     elif is_known:
         merged.doubtful += 1
-        where = "mirror = ? AND directory = ? AND name = ?"
-        connection.execute(f"UPDATE file SET file_id = ? WHERE {where}", (file_id, number, *at))
+        connection.execute(f"UPDATE file SET file_id = ? WHERE {AT}", (file_id, number, *at))
     else:
         is_proved = row["state"] == "proved" and md5 is not None
         merged.proved += is_proved

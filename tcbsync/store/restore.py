@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.core.model import split
 from tcbsync.store import shelf
-from tcbsync.store.database import NO_ROOM, explained, open_database
+from tcbsync.store.database import NO_ROOM, REGISTER, explained, open_database
 from tcbsync.store.health import examine
 from tcbsync.store.ledger import doubts, last_seq
 
@@ -32,7 +32,6 @@ NEXT = (
     "do not delete it: it is the only record of what is in the cloud. Put a backup of it in its place; or move it away,"
     " and begin with what `tcbsync manifest import` takes from an export"
 )
-_MIRROR = "INSERT OR IGNORE INTO mirror (name, env, prefix) VALUES (?, ?, ?)"
 _DOUBT = """
     INSERT INTO file (mirror, directory, name, size, mtime_ns, ctime_ns, inode, state, since, file_id)
     SELECT id, ?, ?, 0, 0, 0, -1, 1, ?, ? FROM mirror WHERE (name, env, prefix) = (?, ?, ?)
@@ -58,7 +57,7 @@ def replay(connection: sqlite3.Connection, folder: Path, now: float) -> Replay:
     for doubt in doubts(folder, known):
         mirror = doubt[1:4]
         if mirror not in mirrors:
-            connection.execute(_MIRROR, mirror)
+            connection.execute(REGISTER, mirror)
             mirrors.add(mirror)
         connection.execute(_DOUBT, (*split(doubt.path), now, doubt.file_id, *mirror))
         has_gap |= doubt.seq > last + 1

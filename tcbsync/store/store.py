@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import shelf, snapshots
-from tcbsync.store.database import FILE_NAME
+from tcbsync.store.database import FILE_NAME, REGISTER
 from tcbsync.store.health import leave_mark
 from tcbsync.store.lock import StateLock
 from tcbsync.store.manifest import Manifest
@@ -60,7 +60,7 @@ class Store:
         """Give the rows of one mirror; a new one is written down first."""
 
         def register(connection: sqlite3.Connection) -> int:
-            connection.execute("INSERT OR IGNORE INTO mirror (name, env, prefix) VALUES (?, ?, ?)", (name, env, prefix))
+            connection.execute(REGISTER, (name, env, prefix))
             number: int = connection.execute(
                 "SELECT id FROM mirror WHERE (name, env, prefix) = (?, ?, ?)", (name, env, prefix)
             ).fetchone()[0]

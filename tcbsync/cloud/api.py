@@ -41,7 +41,8 @@ class Body:
     """The bytes of one object: exactly `size` of them, or `chunks` raises."""
 
     size: int
-    chunks: AsyncIterable[bytes] = field(repr=False)
+    chunks: AsyncIterable[bytes] | bytes = field(repr=False)
+    """All of them at once where they are in memory already."""
     form: Mapping[str, str] = field(default_factory=dict)
     """Further form fields, such as Cache-Control. Content-Type is filled in from the key where absent.
 

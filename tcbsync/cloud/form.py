@@ -46,8 +46,11 @@ class Form(httpx.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Yield the form. Small chunks are joined, so that a small file leaves in one piece."""
         held, left = self._head, self._body.size
+        chunks = self._body.chunks
+        if isinstance(chunks, bytes):
+            chunks = _whole(chunks)
         try:
-            async for chunk in self._body.chunks:
+            async for chunk in chunks:
                 left -= len(chunk)
                 if left < 0:
                     break
@@ -57,11 +60,15 @@ class Form(httpx.AsyncByteStream):
                 else:
                     held += chunk
         finally:
-            await closed(self._body.chunks)
+            await closed(chunks)
         # The closing boundary goes out only behind a whole file: a torn one can never become an object.
         if left != 0:
             raise FileChanged(f"{self._key}: the file has not the {self._body.size} bytes that were announced")
         yield held + self._tail
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data
 
 
 def fields_of(link: Link, body: Body) -> dict[str, str]:

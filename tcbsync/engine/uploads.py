@@ -135,10 +135,7 @@ class Uploads:
             await self._touch(found)
             return
 
-        async def chunks() -> AsyncIterator[bytes]:
-            yield data
-
-        await self._send(found, chunks, lambda: found)
+        await self._send(found, data, lambda: found)
 
     async def _attempt_large(self, job: Job, row: Record, file: OpenFile) -> None:
         age = self._host.now() - file.fingerprint.mtime_ns / 1e9
@@ -163,7 +160,7 @@ class Uploads:
                     sent.append(await self._host.offload(file.finish))
                 yield data
 
-        await self._send(Found(job.path, file.fingerprint, job.local), chunks, lambda: sent[0])
+        await self._send(Found(job.path, file.fingerprint, job.local), chunks(), lambda: sent[0])
 
     async def _touch(self, found: Found) -> None:
         if await self._manifest.write(rows.prove, found, self._host.now()):
@@ -171,14 +168,14 @@ class Uploads:
         else:
             self._parts.look_again(found.local)
 
-    async def _send(self, found: Found, chunks: Callable[[], AsyncIterator[bytes]], sent: Callable[[], Found]) -> None:
+    async def _send(self, found: Found, chunks: AsyncIterator[bytes] | bytes, sent: Callable[[], Found]) -> None:
         env, key = self._target.env, self._target.prefix + found.path
         with self._pace.passage(env):
             link = await self._parts.cloud.link(env, key)
             if not await self._manifest.write(rows.sending, found, link.file_id):
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
-            receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks(), self._target.form))
+            receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks, self._target.form))
         proof = sent()
         assert proof.digest is not None, "a file that was read has a digest"
         lacked_md5, self._lacks_md5 = self._lacks_md5, receipt.md5 is None

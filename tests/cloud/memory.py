@@ -16,7 +16,7 @@ from tcbsync.cloud.content_type import content_type
 from tcbsync.core.errors import FileChanged, LinkRejected, Misconfigured
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 
 Operation = Literal["link", "send", "downloads", "head", "delete"]
 Moment = Literal["before", "amid", "after"]
@@ -42,6 +42,15 @@ class StoredObject:
     content: bytes = field(repr=False)
     md5: str
     form: Mapping[str, str]
+
+
+async def pieces_of(body: Body) -> AsyncIterator[bytes]:
+    """Give a body's bytes as they come, those in memory at once."""
+    if isinstance(body.chunks, bytes):
+        yield body.chunks
+        return
+    async for chunk in body.chunks:
+        yield chunk
 
 
 class MemoryCloud:
@@ -81,7 +90,7 @@ class MemoryCloud:
         if self._clock() > expires_at:
             raise LinkRejected(f"upload {link.key}: the link has expired", code="AccessDenied")
         content = bytearray()
-        async for chunk in body.chunks:
+        async for chunk in pieces_of(body):
             content += chunk
             await self._at("amid", call)
         if len(content) != body.size:

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcbsync.cloud.api import Body, Deletion, Receipt
 from tcbsync.cloud.codes import error_for, storage_error
 from tcbsync.core.errors import CloudError, FileChanged, NoAnswer
-from tests.cloud.memory import MemoryCloud, StoredObject
+from tests.cloud.memory import MemoryCloud, StoredObject, pieces_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from tcbsync.cloud.api import Link
@@ -99,7 +99,7 @@ class SimCloud(MemoryCloud):
         try:
             fault = await self._begin("send", keys)
             pieces = []
-            async for chunk in body.chunks:
+            async for chunk in pieces_of(body):
                 pieces.append(chunk)
                 await self.life.point("amid")
                 if fault == "cut":
@@ -119,7 +119,7 @@ class SimCloud(MemoryCloud):
             await self._pause()
             if fault == "wrong ETag":  # what arrived is not what was sent
                 content = bytes(byte ^ 1 for byte in content) or b"?"
-            receipt = await super().send(link, Body(len(content), _whole(content), body.form))
+            receipt = await super().send(link, Body(len(content), content, body.form))
         finally:
             if not self.life.is_dead:
                 self.flying.remove(flight)
@@ -250,10 +250,6 @@ class SimCloud(MemoryCloud):
 
     def _count(self, what: str) -> None:
         self.counts[what] = self.counts.get(what, 0) + 1
-
-
-async def _whole(content: bytes) -> AsyncIterator[bytes]:
-    yield content
 
 
 def _error(operation: str, fault: str, keys: tuple[str, ...]) -> CloudError | None:

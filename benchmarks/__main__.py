@@ -1,26 +1,76 @@
-"""`python -m benchmarks [NAME…]`: run all, or those that are named, and print a line for each figure."""
+"""`python -m benchmarks [ROW…]`: measure all rows or some, side by side with peers, and write the results."""
 
 from __future__ import annotations
 
-import sys
+import argparse
+import importlib
 import tempfile
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from benchmarks import nothing_to_do, saved_file, uploads
+from benchmarks import table
+from benchmarks.book import Book
+from benchmarks.charts import Panel
+from benchmarks.stage import Stage, remove
 
-BENCHMARKS = {
-    "uploads": uploads.measure,
-    "saved_file": saved_file.measure,
-    "nothing_to_do": nothing_to_do.measure,
-}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.charts import Curves
+
+ROWS = (
+    "restart",
+    "idle",
+    "saved_file",
+    "watch",
+    "first_upload",
+    "burst",
+    "delete",
+    "large_file",
+    "uploads_at_once",
+    "bandwidth",
+    "growth",
+)
+RESULTS = Path(__file__).with_name("results")
 
 
-def main(names: list[str]) -> None:
-    """Run the benchmarks of these names, or all."""
-    for name in names or BENCHMARKS:
-        with tempfile.TemporaryDirectory(prefix="tcbsync-bench-") as place:
-            for line in BENCHMARKS[name](Path(place)):
-                print(f"{name}: {line}", flush=True)
+def main() -> None:
+    """Measure what the command line names."""
+    options = _options()
+    place = Path(tempfile.mkdtemp(prefix="tcbsync-bench-")).resolve()
+    stage = Stage(place, files=options.files, pairs=options.pairs, full=options.full)
+    for name, how in stage.peers.missing.items():
+        print(f"{name} is missing, and nothing is compared with it; to get it: {how}", flush=True)
+    about = table.machine() | stage.peers.versions()
+    panels: list[Panel] = []
+    try:
+        for row in options.rows or ROWS:
+            started = time.monotonic()
+            book = Book(row)
+            charts = _measure(row)(stage, book)
+            table.write(options.results, about, book, charts)
+            panels += [chart for chart in charts[:1] if isinstance(chart, Panel)]
+            table.write_summary(options.results, panels)
+            print(f"{row}: {time.monotonic() - started:.0f} s", flush=True)
+    finally:
+        remove(place)
+    print(f"the table is {options.results / table.TABLE}")
 
 
-main(sys.argv[1:])
+def _measure(row: str) -> Callable[[Stage, Book], list[Panel | Curves]]:
+    measure: Callable[[Stage, Book], list[Panel | Curves]] = importlib.import_module(f"benchmarks.rows.{row}").measure
+    return measure
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[[], *ROWS], help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument("--files", type=int, metavar="N", help="instead of each row's own number of files")
+    parser.add_argument("--pairs", type=int, metavar="N", help="instead of each row's own number of pairs")
+    parser.add_argument("--full", action="store_true", help="also what takes long: 1,000,000 uploads")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: %(default)s")
+    return parser.parse_args()
+
+
+main()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -38,6 +40,7 @@ RESULTS = Path(__file__).with_name("results")
 def main() -> None:
     """Measure what the command line names."""
     options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all that was started ends, and is removed
     place = Path(tempfile.mkdtemp(prefix="tcbsync-bench-")).resolve()
     stage = Stage(place, files=options.files, pairs=options.pairs, full=options.full)
     for name, how in stage.peers.missing.items():

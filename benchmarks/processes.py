@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TCBSYNC = (sys.executable, "-m", "tcbsync")
 SECRET_VARIABLE = "TCBSYNC_SECRET"
 ENVIRONMENT = {**os.environ, SECRET_VARIABLE: "a-word", "PYTHONUNBUFFERED": "1"}
-PATIENCE_SECONDS = 900.0
+PATIENCE_SECONDS = 300.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 

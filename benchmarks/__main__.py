@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 
 from benchmarks import table
 from benchmarks.book import Book
-from benchmarks.charts import Panel
 from benchmarks.stage import Stage, remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from benchmarks.charts import Curves
+    from benchmarks.charts import Curves, Panel
 
 ROWS = (
     "restart",
@@ -35,6 +34,8 @@ ROWS = (
     "growth",
 )
 RESULTS = Path(__file__).with_name("results")
+TRIAL = RESULTS / "trial"
+"""Where it goes when the sizes are not the usual ones."""
 
 
 def main() -> None:
@@ -46,15 +47,16 @@ def main() -> None:
     for name, how in stage.peers.missing.items():
         print(f"{name} is missing, and nothing is compared with it; to get it: {how}", flush=True)
     about = table.machine() | stage.peers.versions()
-    panels: list[Panel] = []
     try:
         for row in options.rows or ROWS:
             started = time.monotonic()
             book = Book(row)
-            charts = _measure(row)(stage, book)
+            charts: list[Panel | Curves] = []
+            try:
+                charts = _measure(row)(stage, book)
+            except (OSError, RuntimeError) as error:  # the other rows have their own story
+                book.remark(f"this row came to no end: {error}")
             table.write(options.results, about, book, charts)
-            panels += [chart for chart in charts[:1] if isinstance(chart, Panel)]
-            table.write_summary(options.results, panels)
             print(f"{row}: {time.monotonic() - started:.0f} s", flush=True)
     finally:
         remove(place)
@@ -68,12 +70,17 @@ def _measure(row: str) -> Callable[[Stage, Book], list[Panel | Curves]]:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("rows", nargs="*", metavar="ROW", choices=[[], *ROWS], help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"default: all of {', '.join(ROWS)}")
     parser.add_argument("--files", type=int, metavar="N", help="instead of each row's own number of files")
     parser.add_argument("--pairs", type=int, metavar="N", help="instead of each row's own number of pairs")
     parser.add_argument("--full", action="store_true", help="also what takes long: 1,000,000 uploads")
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIR", help="default: %(default)s")
-    return parser.parse_args()
+    parser.add_argument("--results", type=Path, metavar="DIR", help=f"default: {RESULTS}, or {TRIAL} with other sizes")
+    options = parser.parse_args()
+    if strange := [row for row in options.rows if row not in ROWS]:
+        parser.error(f"there is no row {strange[0]}; there are {', '.join(ROWS)}")
+    if options.results is None:
+        options.results = TRIAL if options.files or options.pairs else RESULTS
+    return options
 
 
 main()

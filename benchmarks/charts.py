@@ -29,7 +29,15 @@ text{font:12px system-ui,sans-serif;fill:#1f2328}.t{font-weight:600;font-size:13
 .n{fill:none;stroke-width:2}</style>"""
 LABEL, BAR, VALUE, LINE = 190, 300, 110, 20
 WIDTH = LABEL + BAR + VALUE
-_UNITS = (("files_per_second", "files/s"), ("_seconds", "s"), ("_ms", "ms"), ("_mb", "MB"), ("_mib", "MiB"))
+_UNITS = {
+    "files_per_second": "files/s",
+    "megabytes_per_second": "MB/s",
+    "_seconds": "s",
+    "_ms": "ms",
+    "_mb": "MB",
+    "_mib": "MiB",
+    "_percent": "%",
+}
 
 
 class Panel(NamedTuple):
@@ -52,7 +60,7 @@ class Curves(NamedTuple):
 
 def unit(figure: str) -> str:
     """Give the unit that a figure's name says."""
-    return next((unit for end, unit in _UNITS if figure.endswith(end)), "%" if figure.endswith("_percent") else "")
+    return next((unit for end, unit in _UNITS.items() if figure.endswith(end)), "")
 
 
 def number(value: float) -> str:

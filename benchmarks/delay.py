@@ -1,7 +1,8 @@
-"""Stands before a server and hands each piece of its answers on a while later. `python -m benchmarks.delay PORT SECONDS`.
+"""Stands before a server and hands each piece of its answers on a while later.
 
-Prints the port on which it listens. Requests go through at once, as with the emulator's `--latency`; bytes are neither
-read nor changed, so that it costs little. One process, for as many connections as come.
+`python -m benchmarks.delay PORT SECONDS` prints the port on which it listens. Requests go through at once, as with the
+emulator's `--latency`; bytes are neither read nor changed, so that it costs little. One process, any number of
+connections.
 """
 
 from __future__ import annotations

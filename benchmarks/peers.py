@@ -48,9 +48,7 @@ class Peers:
             "find -printf": ("find", [str(root), "-printf", "%p %s %T@ %C@ %i\\n"]),
         }
         return {
-            words: [self.paths[name], *arguments]
-            for words, (name, arguments) in commands.items()
-            if name in self.paths
+            words: [self.paths[name], *arguments] for words, (name, arguments) in commands.items() if name in self.paths
         }
 
     @contextlib.contextmanager
@@ -81,7 +79,8 @@ class Peers:
         config = place / "lsyncd.lua"
         config.write_text(
             "settings { nodaemon = true, maxProcesses = 1 }\n"
-            f'sync {{ default.rsync, source = "{root}/", target = "{copy}/", delay = 0, rsync = {{ archive = true }} }}\n'
+            "sync { default.rsync, delay = 0, rsync = { archive = true },\n"
+            f'source = "{root}/", target = "{copy}/" }}\n'
         )
         with service([self.paths["lsyncd"], str(config)], place / "lsyncd.log") as process:
             yield process

@@ -1,6 +1,6 @@
 """The script that people write first: one file after the other, a link and a form, over connections that stay open.
 
-`python -m benchmarks.script ROOT URL`. No manifest, no comparison, no retry; http.client, which costs less than requests.
+`python -m benchmarks.script ROOT URL`. No manifest, no comparison, no retry; http.client costs less than requests.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A saved file: from close() to stored, in a tree of which everything else is mirrored. Default settings, no latency.
 
-Every other save is a new file, the others are written over; pauses vary, so that nothing beats in step. Ours counts when
-the emulator says that it stored the object; lsyncd's when the file has its place in the copy (ctime of the rename, which
-the kernel rounds to its tick). They run one after the other, never at once.
+Every other save is a new file, the others are written over; pauses vary, so that nothing beats in step. Ours counts
+when the emulator says that it stored the object; lsyncd's when the file has its place in the copy (ctime of the rename,
+which the kernel rounds to its tick). They run one after the other, never at once.
 """
 
 from __future__ import annotations

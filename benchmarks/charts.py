@@ -132,7 +132,7 @@ def draw_curves(chart: Curves) -> tuple[str, int]:
     for power in range(left, right + 1):
         x = at(10**power, 10**low)[0]
         parts += [_line("g", x, 30, x, 30 + height), _text(x + 14, height + 46, f"{10**power:,}", "s", end=True)]
-    parts.append(_text(WIDTH - 190, height + 46, chart.across, "s"))
+    parts.append(_text(WIDTH - 174, height + 46, chart.across, "s"))
     for place, (label, line) in enumerate(chart.lines):
         kind = f"l{place % 6}"
         where = [at(*point) for point in line if min(point) > 0]

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.processes import printed, program, service, until
 
@@ -23,6 +23,17 @@ HOW = {
     "find": "apt install findutils",
 }
 _VERSION = {"rclone": "version", "rsync": "--version", "lsyncd": "-version", "find": "--version"}
+
+
+class Bucket(NamedTuple):
+    """A bucket to send to: the environment that tells rclone of the remote `to:bucket`, and who serves it."""
+
+    environment: dict[str, str]
+    servers: tuple[Service, ...]
+
+    def cpu_seconds(self) -> float:
+        """How much CPU the server and the delay have used."""
+        return sum(each.cpu_seconds() for each in self.servers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +63,8 @@ class Peers:
         }
 
     @contextlib.contextmanager
-    def bucket(self, place: Path, latency: float) -> Iterator[dict[str, str]]:
-        """Run `rclone serve s3` with an empty bucket behind the delay; give the environment of a remote `to:bucket`."""
+    def bucket(self, place: Path, latency: float) -> Iterator[Bucket]:
+        """Run `rclone serve s3` with an empty bucket behind the delay."""
         data = place / "s3"
         (data / "bucket").mkdir(parents=True)
         port = _free_port()
@@ -67,7 +78,7 @@ class Peers:
             until(lambda: proxy.has_printed("\n"), "the delay does not listen", patience=20)
             remote = {"TYPE": "s3", "PROVIDER": "Rclone", "ACCESS_KEY_ID": key, "SECRET_ACCESS_KEY": secret}
             remote["ENDPOINT"] = f"http://127.0.0.1:{proxy.log().strip()}"
-            yield {f"RCLONE_CONFIG_TO_{name}": value for name, value in remote.items()}
+            yield Bucket({f"RCLONE_CONFIG_TO_{name}": value for name, value in remote.items()}, (server, proxy))
 
     def upload(self, root: Path, *options: str) -> list[str]:
         """Give the command that uploads a tree to the bucket."""

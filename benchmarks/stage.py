@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from benchmarks.processes import Cost
+    from benchmarks.processes import Cost, Service
 
 ASSET_BYTES = 10 * 1024
 NOWHERE = "http://127.0.0.1:9"
@@ -42,6 +42,7 @@ class Cloud:
     """The emulator, asked by its own inspection API."""
 
     url: str
+    process: Service
 
     def counters(self) -> dict[str, Any]:
         """Give the totals by call."""
@@ -151,7 +152,9 @@ class Stage:
         command = [*TCBSYNC, "emulator", "--listen", "127.0.0.1:0", "--data", str(place / "cloud")]
         with service([*command, "--latency", str(latency), *options], place / "emulator.log") as process:
             until(lambda: process.has_printed(";"), "the emulator does not listen", patience=30)
-            yield Cloud(next(word for word in process.log().replace(";", " ").split() if word.startswith("http://")))
+            yield Cloud(
+                next(word for word in process.log().replace(";", " ").split() if word.startswith("http://")), process
+            )
 
     def sync(self, place: Path, config: Path) -> Cost:
         """Run `tcbsync sync`, the whole process."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RUNS, TABLE, SUMMARY = "runs.json", "README.md", "summary.svg"
 _WORDS = {
     "cpu_ms": "CPU of a file",
+    "server_cpu_ms": "CPU of the server for a file",
     "file_ms": "time of a file",
     "megabytes_per_second": "10⁶ bytes a second",
     "after_grace_seconds": "last delete after the grace",

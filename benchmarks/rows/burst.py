@@ -34,7 +34,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     case = f"{files:,} files"
     ways = {"cp -r": ["cp", "-r", f"{assets}/."], "tar x": ["tar", "-xf", str(archive), "-C"]}
     for turn in stage.turns(3):
-        cost = send(stage, assets, LATENCY, UPLOADS)
+        cost = send(stage, assets, LATENCY, UPLOADS).cost
         for way in ways:  # the peer of each
             book.note(f"{way}, {case}", SYNC, turn, **cost._asdict())
         for way, command in ways.items():

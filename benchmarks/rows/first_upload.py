@@ -8,7 +8,7 @@ as much later. We need two requests a file, a link and a form. So does rclone as
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from benchmarks.book import OURS, Book
 from benchmarks.charts import Curves, Panel, panel
@@ -26,6 +26,23 @@ LATENCIES = (0.05, 0.01)
 SCRIPT = "one after the other"
 RCLONES = {"rclone": (2, ()), "rclone --s3-no-head": (4, ("--s3-no-head",))}
 """What is compared at 50 ms: our files to theirs, and options."""
+
+
+class Sent(NamedTuple):
+    """What a tree took: the program, and the server's CPU."""
+
+    cost: Cost
+    server_cpu_seconds: float
+
+    def figures(self, files: int) -> dict[str, float]:
+        """Give what one of so many files took, and the whole."""
+        return {
+            "files": files,
+            "files_per_second": files / self.cost.wall_seconds,
+            "cpu_ms": 1000 * self.cost.cpu_seconds / files,
+            "server_cpu_ms": 1000 * self.server_cpu_seconds / files,
+            **self.cost._asdict(),
+        }
 
 
 def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
@@ -48,6 +65,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     book.beside(fast, "files_per_second", SCRIPT, "≥ 15 × a script that sends one after the other", least=15)
     for case in (slow, fast):
         book.bound(case, "cpu_ms", "≤ 0.8 ms of CPU a file", most=0.8)
+        book.bound(case, "server_cpu_ms", "")
     book.beside(slow, "cpu_ms", "rclone")
     book.beside(slow, "peak_mb", "rclone")
     return [
@@ -57,14 +75,16 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     ]
 
 
-def send(stage: Stage, root: Path, latency: float, uploads: int, *options: str) -> Cost:
+def send(stage: Stage, root: Path, latency: float, uploads: int, *options: str) -> Sent:
     """Send a tree to a cloud of its own by `tcbsync sync`, and see that it is there."""
     place = stage.folder()
     with stage.emulator(place, latency, *options) as cloud:
+        before = cloud.process.cpu_seconds()
         cost = stage.sync(place, stage.configure(place, root, cloud.url, service=[f"uploads: {uploads}"]))
+        server = cloud.process.cpu_seconds() - before
         check(cloud, root)
     remove(place)
-    return cost
+    return Sent(cost, server)
 
 
 def check(cloud: Cloud, root: Path) -> None:
@@ -75,23 +95,26 @@ def check(cloud: Cloud, root: Path) -> None:
         raise RuntimeError(f"{len(here.items() - there.items())} files of {len(here)} are not in the cloud as they are")
 
 
-def _rclone(stage: Stage, root: Path, latency: float, options: tuple[str, ...]) -> Cost:
+def _rclone(stage: Stage, root: Path, latency: float, options: tuple[str, ...]) -> Sent:
     place = stage.folder()
-    with stage.peers.bucket(place, latency) as environment:
+    with stage.peers.bucket(place, latency) as bucket:
+        before = bucket.cpu_seconds()
         command = stage.peers.upload(root, "--transfers", str(UPLOADS), *options)
-        cost = timed(command, place / "rclone.log", environment)
+        cost = timed(command, place / "rclone.log", bucket.environment)
+        server = bucket.cpu_seconds() - before
     remove(place)
-    return cost
+    return Sent(cost, server)
 
 
-def _script(stage: Stage, root: Path, latency: float) -> Cost:
+def _script(stage: Stage, root: Path, latency: float) -> Sent:
     place = stage.folder()
     with stage.emulator(place, latency) as cloud:
+        before = cloud.process.cpu_seconds()
         cost = timed([sys.executable, "-m", "benchmarks.script", str(root), cloud.url], place / "script.log")
+        server = cloud.process.cpu_seconds() - before
     remove(place)
-    return cost
+    return Sent(cost, server)
 
 
-def _note(book: Book, case: str, who: str, turn: int, files: int, cost: Cost) -> None:
-    rates = {"files_per_second": files / cost.wall_seconds, "cpu_ms": 1000 * cost.cpu_seconds / files}
-    book.note(case, who, turn, files=files, **rates, **cost._asdict())
+def _note(book: Book, case: str, who: str, turn: int, files: int, sent: Sent) -> None:
+    book.note(case, who, turn, **sent.figures(files))

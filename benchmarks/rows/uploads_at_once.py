@@ -27,13 +27,13 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     for turn in stage.turns(2):
         for uploads in STEPS:
             _note(stage, book, f"{uploads} at once", turn, uploads)
-    rates = {uploads: book.median(f"{uploads} at once", OURS, "files_per_second") for uploads in STEPS}
+    measured = {uploads: book.median(f"{uploads} at once", OURS, "files_per_second") for uploads in STEPS}
     default = ServiceConfig().uploads
     for uploads in STEPS:
         book.bound(f"{uploads} at once", "files_per_second", "the default" if uploads == default else "")
         book.bound(f"{uploads} at once", "cpu_ms", "")
     _refused(stage, book)
-    points = [(float(uploads), rate) for uploads, rate in rates.items() if rate]
+    points = [(float(uploads), rate) for uploads, rate in measured.items() if rate]
     return [Curves(f"{files:,} files at 50 ms an answer", "uploads in flight", "files_per_second", [(OURS, points)])]
 
 
@@ -51,6 +51,5 @@ def _refused(stage: Stage, book: Book) -> None:
 
 def _note(stage: Stage, book: Book, case: str, turn: int, uploads: int, *options: str) -> None:
     files = stage.size(FILES)
-    cost = send(stage, stage.assets(files), LATENCY, uploads, *options)
-    rates = {"files_per_second": files / cost.wall_seconds, "cpu_ms": 1000 * cost.cpu_seconds / files}
-    book.note(case, OURS, turn, **rates, **cost._asdict())
+    sent = send(stage, stage.assets(files), LATENCY, uploads, *options)
+    book.note(case, OURS, turn, **sent.figures(files))

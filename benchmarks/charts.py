@@ -71,7 +71,8 @@ def number(value: float) -> str:
 
 def panel(book: Book, case: str, figure: str, title: str, limit: float | None = None) -> Panel:
     """Make a panel of everybody who has this figure in a case."""
-    everybody = dict.fromkeys(run.who for run in book.runs if run.case == case and figure in run.figures)
+    found_first = (run.who for run in book.runs if run.case == case and figure in run.figures)
+    everybody = sorted(dict.fromkeys(found_first), key=lambda who: who != OURS)
     bars = [(who, found) for who in everybody if (found := spread(list(book.series(case, who, figure).values())))]
     return Panel(title, figure, bars, limit)
 
@@ -93,7 +94,8 @@ def picture(charts: Sequence[Panel | Curves], columns: int = 1) -> str:
 def draw_panel(chart: Panel) -> tuple[str, int]:
     """Draw one panel; give it and its height."""
     longest = max([each.most for _, each in chart.bars] + [chart.limit or 0, 1e-12])
-    parts = [_text(0, 12, f"{chart.title} ({unit(chart.figure)})" if unit(chart.figure) else chart.title, "t")]
+    better = ", more is better" if chart.figure.endswith("_per_second") else ""
+    parts = [_text(0, 12, f"{chart.title} ({unit(chart.figure)}{better})" if unit(chart.figure) else chart.title, "t")]
     y = 20
     for who, value in chart.bars:
         middle = y + LINE / 2

@@ -56,7 +56,7 @@ class Peers:
         commands = {
             "rclone sync": ("rclone", ["sync", "--config", "/dev/null", str(root), str(copy)]),
             "rsync -a": ("rsync", ["-a", "--delete", f"{root}/", str(copy)]),
-            "find -printf": ("find", [str(root), "-printf", "%p %s %T@ %C@ %i\\n"]),
+            "find -printf": ("find", [str(root), "-fprintf", "/dev/null", "%p %s %T@ %C@ %i\\n"]),
         }
         return {
             words: [self.paths[name], *arguments] for words, (name, arguments) in commands.items() if name in self.paths

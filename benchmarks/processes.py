@@ -112,7 +112,7 @@ class Service:
         count = 0
         for entry in Path(f"/proc/{self.pid}/fdinfo").iterdir():
             with contextlib.suppress(OSError):
-                count += entry.read_bytes().count(b"\ninotify ") + entry.read_bytes().startswith(b"inotify ")
+                count += (b"\n" + entry.read_bytes()).count(b"\ninotify ")
         return count
 
 

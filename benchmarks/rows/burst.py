@@ -33,7 +33,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     subprocess.run(["tar", "-cf", archive, "-C", assets, "."], check=True)
     case = f"{files:,} files"
     ways = {"cp -r": ["cp", "-r", f"{assets}/."], "tar x": ["tar", "-xf", str(archive), "-C"]}
-    for turn in stage.turns(3):
+    for turn in stage.turns(2):
         cost = send(stage, assets, LATENCY, UPLOADS).cost
         for way in ways:  # the peer of each
             book.note(f"{way}, {case}", SYNC, turn, **cost._asdict())

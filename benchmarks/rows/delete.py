@@ -26,7 +26,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     """Send, remove, count."""
     files = stage.size(FILES)
     case = f"{files:,} files"
-    for turn in stage.turns(3):
+    for turn in stage.turns(2):
         book.note(case, OURS, turn, **_delete(stage, files))
     calls = -(-files // PER_CALL)
     book.bound(case, "calls", f"≤ {calls:,}, of {PER_CALL} each", most=calls)

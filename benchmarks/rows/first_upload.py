@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FILES, UPLOADS = 20_000, 32
 LATENCIES = (0.05, 0.01)
 SCRIPT = "one after the other"
-RCLONES = {"rclone": (2, ()), "rclone --s3-no-head": (4, ("--s3-no-head",))}
+RCLONES = {"rclone": (4, ()), "rclone --s3-no-head": (8, ("--s3-no-head",))}
 """What is compared at 50 ms: our files to theirs, and options."""
 
 

@@ -41,7 +41,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
             cost = _send(stage, root, mebibytes, who)
             rate = mebibytes * _PIECE / 1e6 / cost.wall_seconds
             book.note(case, who, turn, megabytes_per_second=rate, **cost._asdict())
-    for turn in stage.turns(3):
+    for turn in stage.turns(2):
         book.note(case, OURS, 100 + turn, **_beside_small(stage, root / "large.bin"))
     remove(place)
     book.beside(case, "megabytes_per_second", MEMORY, "≥ 85 % of the same transport from memory", least=0.85)

@@ -65,7 +65,7 @@ def unit(figure: str) -> str:
 
 def number(value: float) -> str:
     """Write a number with three digits that count."""
-    digits = 0 if abs(value) >= 100 or value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    digits = 0 if abs(value) >= 100 or float(value).is_integer() else max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{digits}f}"
 
 

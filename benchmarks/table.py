@@ -100,7 +100,7 @@ def _table(rows: dict[str, Any]) -> str:
         parts.append("\n".join(_row(_line(line)) for line in row["lines"]) + "\n")
         parts += [f"- {remark}" for remark in row["remarks"]]
         about = row["measured"]
-        parts.append(f"\n{about['at']}; " + "; ".join(f"{key} {value}" for key, value in about.items() if key != "at"))
+        parts.append(f"\n{about['at']}; " + "; ".join(_said(key, value) for key, value in about.items() if key != "at"))
         parts.append("")
     return "\n".join(parts)
 
@@ -116,6 +116,10 @@ def _verdict(rows: dict[str, Any]) -> str:
 def _line(document: dict[str, Any]) -> Line:
     spreads = {key: Spread(*document[key]) if document[key] else None for key in ("ours", "theirs", "ratio")}
     return Line(**{**document, **spreads})
+
+
+def _said(name: str, value: str) -> str:
+    return value if value.startswith(name) else f"{name}: {value}"
 
 
 def _row(line: Line) -> str:

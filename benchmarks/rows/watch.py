@@ -34,13 +34,13 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
         book.note(case, OURS, turn, **_ours(stage, tree, turn))
         if "lsyncd" in stage.peers.paths:
             book.note(case, "lsyncd", turn, **_theirs(stage, tree, directories, turn))
-    book.beside(case, "watching_seconds", "lsyncd", "beside lsyncd")
+    book.beside(case, "watching_seconds", "lsyncd")
     served, scanned = (book.median(case, OURS, figure) for figure in ("served_seconds", "scanned_seconds"))
     is_served = bool(served and scanned and served < scanned)
     end = f", which ends at {scanned:.2f} s" if scanned else ""
     book.judge(case, "served_seconds", served, f"a change is served during the first scan{end}", is_met=is_served)
     book.beside(case, "served_seconds", "lsyncd")
-    book.beside(case, "peak_mb", "lsyncd", "beside lsyncd")
+    book.beside(case, "peak_mb", "lsyncd")
     book.beside(case, "cpu_seconds", "lsyncd")
     return [
         panel(book, case, "watching_seconds", f"start to all watched, {case}"),

@@ -59,6 +59,7 @@ def main() -> None:
             table.write(options.results, about, book, charts)
             print(f"{row}: {time.monotonic() - started:.0f} s", flush=True)
     finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         remove(place)
     print(f"the table is {options.results / table.TABLE}")
 

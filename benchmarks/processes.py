@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,16 +40,15 @@ def timed(command: Sequence[str], log: Path, environment: Mapping[str, str] | No
     report = log.with_suffix(".cost")
     supervised = [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervise.py")), str(report), *command]
     with log.open("wb") as output:
-        done = subprocess.run(
-            supervised,
-            env={**ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise RuntimeError(f"exit code {done.returncode} of {' '.join(command)}:\n{tail(log)}")
+        process = _start(supervised, output, environment)
+    try:
+        code = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # the command too
+        process.wait()
+        raise
+    if code:
+        raise RuntimeError(f"exit code {code} of {' '.join(command)}:\n{tail(log)}")
     return Cost(**json.loads(report.read_text("utf-8")))
 
 
@@ -120,14 +119,7 @@ class Service:
 def service(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """Run a program for as long as the block lasts."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command,
-            env={**ENVIRONMENT, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        process = _start(command, output, environment)
     try:
         yield Service(process, log)
     finally:
@@ -138,6 +130,17 @@ def service(command: Sequence[str], log: Path, environment: Mapping[str, str] | 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _start(command: Sequence[str], output: BinaryIO, environment: Mapping[str, str] | None) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command,
+        env={**ENVIRONMENT, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
 
 
 class Daemon:

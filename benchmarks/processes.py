@@ -68,10 +68,10 @@ def tail(log: Path) -> str:
 class Service:
     """A program that stays until it is ended."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: Path, started: float) -> None:
         self._process = process
         self._log = log
-        self.started = time.time()
+        self.started = started
 
     @property
     def pid(self) -> int:
@@ -119,9 +119,10 @@ class Service:
 def service(command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> Iterator[Service]:
     """Run a program for as long as the block lasts."""
     with log.open("wb") as output:
+        started = time.time()
         process = _start(command, output, environment)
     try:
-        yield Service(process, log)
+        yield Service(process, log, started)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)

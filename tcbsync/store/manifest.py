@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
 
+    from tcbsync.core.model import Line
     from tcbsync.store.reader import Reader
     from tcbsync.store.writer import Writer
 
@@ -100,6 +101,15 @@ class Manifest:
             f"SELECT {_RECORD} FROM file WHERE mirror = ? AND directory = ?", (self._mirror, directory)
         )
         return {row[0]: Record._make(row[1:]) for row in rows}
+
+    def lines(self, directory: str) -> list[Line]:
+        """Give the rows of one directory as a list of its files. A row that is not proved is equal to no file."""
+        rows: list[Line] = self._reader.rows(
+            "SELECT name, size, mtime_ns, ctime_ns, iif(state = 0, inode, -1) FROM file"
+            " WHERE mirror = ? AND directory = ?",
+            (self._mirror, directory),
+        )
+        return rows
 
     def records_named(self, directory: str, names: Sequence[str]) -> dict[str, Record]:
         """Give the rows of some names of one directory."""

@@ -78,7 +78,7 @@ MUTANTS = {
         ),
     ),
     "ignore rules are not asked about what has a row": Mutant(
-        compare.Comparison, "_accepted", (("if not self.trusts_rows:", "if False:"),)
+        compare.Comparison, "_seen", (("if not self.trusts_rows:", "if False:"),)
     ),
     "an overflow is forgotten": Mutant(
         settle.Settle,

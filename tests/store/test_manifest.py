@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tcbsync.core.model import Delete, Plan, Problem, Record, State
+from tcbsync.core.model import Delete, Keep, Plan, Problem, Record, State
 from tcbsync.store import rows
 from tests.store.table import NOW, Table, digest_of, file
 
@@ -51,6 +51,21 @@ def test_a_record_holds_what_reconcile_needs(table: Table) -> None:
         "proved": Record(*file("proved", moment=4).fingerprint, State.PROVED, digest_of("one"), was_sent=True),
         "sent": Record(*file("sent", moment=6).fingerprint, State.UPLOAD, None, was_sent=True),
     }
+
+
+def test_only_what_is_proved_equals_a_file(table: Table) -> None:
+    """The rows as a directory's list have every name, and the inode of no file where something is to be done."""
+    table.prove(file("proved"))
+    for path in ("upload", "touched"):
+        table.prove(file(path))
+        table.upload(file(path))
+    for path in ("gone", "kept"):
+        table.prove(file(path))
+    table.do(rows.expect, Plan(deletes=[Delete("gone", was_sent=True)], keeps=[Keep("kept")]), NOW)
+
+    lines = {name: inode for name, *_, inode in table.manifest.lines("")}
+
+    assert lines == {"proved": file("").fingerprint.inode, **dict.fromkeys(["upload", "touched", "gone", "kept"], -1)}
 
 
 def test_the_rows_of_some_names(tree: Table) -> None:

@@ -8,24 +8,22 @@ knows no call of the API and no meaning of an answer.
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import httpx
 
 from tcbsync import __version__
-from tcbsync.cloud.address import host_of, request_url
+from tcbsync.cloud.address import host_of, request_url, split_origin
 from tcbsync.cloud.answers import read_json
+from tcbsync.cloud.form import Form
 from tcbsync.cloud.transport import AiohttpTransport, CertificateRejected, trusting
 from tcbsync.core.errors import CloudError, ConfigError, FileChanged, Misconfigured, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from tcbsync.cloud.form import Form
 
 KERNEL_BUFFER = 4 * 1024 * 1024
 """Linux, tcp_wmem: so much of a body may still be under way when we have let go of its last byte."""
@@ -54,28 +52,21 @@ class CloudSettings:
     ca_file: str | None = None
 
 
-class _NoCookies(CookieJar):
-    """Keeps none: the service sets none, and whoever does is none of ours."""
-
-    def extract_cookies(self, *_: object) -> None:
-        """Do nothing."""
-
-
 class Wire:
-    """The connections. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`."""
+    """The connections. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`.
+
+    Requests go straight to the transport: what httpx's client would add (logins, redirects, cookies, hooks, a log line
+    with the URL) is not wanted here, and costs as much as the request itself.
+    """
 
     def __init__(self, settings: CloudSettings) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs every URL, token included
         self._settings = settings
         try:
             trust = trusting(settings.ca_file)
         except OSError as error:
             raise ConfigError(f"service.ca_file {settings.ca_file} cannot be used: {error.strerror}") from None
-        transport = AiohttpTransport(
+        self._transport = AiohttpTransport(
             max_connections=settings.max_connections, trust=trust, proxy=settings.proxy or None
-        )
-        self._client = httpx.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, cookies=_NoCookies()
         )
 
     def api(self, path: str, **query: str) -> str:
@@ -93,7 +84,7 @@ class Wire:
         JSON in raw UTF-8: a path that was sent escaped uploads, but cannot be downloaded.
         """
         if question is None:
-            response = await self._send(asked, "GET", url, None, _HEADERS)
+            response = await self._send(asked, "GET", url, b"", _HEADERS)
         else:
             body = json.dumps(question, ensure_ascii=False).encode()
             response = await self._send(asked, "POST", url, body, _JSON_HEADERS)
@@ -101,32 +92,34 @@ class Wire:
 
     async def post(self, asked: str, url: str, form: Form) -> httpx.Response:
         """POST a form. Raises what its bytes raise, unchanged."""
-        return await self._send(asked, "POST", url, form, {**_HEADERS, "Content-Type": form.media_type})
+        headers = {**_HEADERS, "Content-Type": form.media_type}
+        return await self._send(asked, "POST", url, form.whole or form, headers)
 
     async def head(self, asked: str, url: str) -> httpx.Response:
         """HEAD any address."""
-        return await self._send(asked, "HEAD", url, None, _HEADERS)
+        return await self._send(asked, "HEAD", url, b"", _HEADERS)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def _send(
-        self, asked: str, method: str, url: str, body: bytes | Form | None, headers: dict[str, str]
+        self, asked: str, method: str, url: str, body: bytes | Form, headers: dict[str, str]
     ) -> httpx.Response:
         try:
-            return await self._client.send(self._request(method, url, body, headers))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return await self._transport.handle_async_request(self._request(method, url, body, headers))
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             failure = _failure(f"{asked}: {host_of(url)}", error)
         raise failure  # here, where no exception is being handled, so that none is attached
 
-    def _request(self, method: str, url: str, body: bytes | Form | None, headers: dict[str, str]) -> httpx.Request:
-        exact = request_url(url)
-        if body is None or isinstance(body, bytes):
-            extensions = self._limits(len(body or b""))
-            return httpx.Request(method, exact, headers=headers, content=body, extensions=extensions)
-        headers = {**headers, "Content-Length": str(body.size)}
-        return httpx.Request(method, exact, headers=headers, stream=body, extensions=self._limits(body.size))
+    def _request(self, method: str, url: str, body: bytes | Form, headers: dict[str, str]) -> httpx.Request:
+        size = body.size if isinstance(body, Form) else len(body)
+        stream = body if isinstance(body, Form) else httpx.ByteStream(body)
+        if method == "POST":
+            headers = {**headers, "Content-Length": str(size)}
+        origin, target = split_origin(request_url(url))
+        extensions = {"target": target.encode(), **self._limits(size)}
+        return httpx.Request(method, _parsed(origin), headers=headers, stream=stream, extensions=extensions)
 
     def _limits(self, size: int) -> dict[str, Any]:
         settings = self._settings
@@ -139,6 +132,12 @@ class Wire:
         return {"timeout": timeout, "deadline": settings.total_seconds + size / slowest}
 
 
+@lru_cache(maxsize=64)
+def _parsed(origin: str) -> httpx.URL:
+    """Parse scheme and host, which are few. What is behind them goes out as it is, unparsed, as httpx's `target`."""
+    return httpx.URL(origin)
+
+
 def _failure(where: str, error: Exception) -> CloudError | FileChanged:
     match error:
         case CertificateRejected():
@@ -148,7 +147,5 @@ def _failure(where: str, error: Exception) -> CloudError | FileChanged:
             return FileChanged(f"{where}: {error}")
         case httpx.TransportError():  # the transport's own words, which hold no URL
             return NoAnswer(f"{where}: {error}", code=type(error).__name__)
-        case httpx.InvalidURL():
-            return NoAnswer(f"{where}: not a usable address", code="InvalidURL")
         case _:
-            return NoAnswer(f"{where}: the answer cannot be read", code=type(error).__name__)
+            return NoAnswer(f"{where}: not a usable address", code=type(error).__name__)

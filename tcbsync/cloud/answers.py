@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import re
 from email.utils import parsedate_to_datetime
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from tcbsync.cloud.codes import error_for, shown, status_error, storage_error
 from tcbsync.core.errors import CloudError, NoAnswer, Transient
+
+if TYPE_CHECKING:
+    import httpx
 
 _NO_SUCH_FILE = -503003
 _HALF = re.compile(r"[\ud800-\udfff]")
@@ -37,7 +38,7 @@ def read_json(asked: str, response: httpx.Response) -> dict[str, Any]:
 
 def read_storage_error(asked: str, response: httpx.Response) -> CloudError:
     """Make the error for COS's answer: `<Error><Code/><Message/><Resource/><RequestId/></Error>`, or less."""
-    text = _content(response)[:8192].decode("utf-8", "replace")
+    text = response.read()[:8192].decode("utf-8", "replace")
     request_id = _element(text, "RequestId") or response.headers.get("x-cos-request-id", "")
     code = _element(text, "Code")
     error = storage_error(asked, response.status_code, code, _element(text, "Message"), request_id)
@@ -97,18 +98,10 @@ def integer(value: object) -> int | None:
 
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     try:
-        answer = json.loads(_content(response))
+        answer = json.loads(response.read())
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None
-
-
-def _content(response: httpx.Response) -> bytes:
-    """Give nothing where somebody compressed it, unasked, and broke it."""
-    try:
-        return response.read()
-    except httpx.DecodingError:
-        return b""
 
 
 def _element(text: str, name: str) -> str:

@@ -1,35 +1,25 @@
-"""One HTTP client for all calls: the limits of time and number, and what its failures are called.
+"""The service's addresses, and questions in JSON. What speaks HTTP is opened by the first of them.
 
-The rule: whatever goes wrong here is a CloudError that says which call and which host, in our own words, raised
-with no other exception attached: httpx's and aiohttp's own texts hold URLs, and URLs hold tokens. The refusal: it
-knows no call of the API and no meaning of an answer.
+The rule: an address may hold a token, so it goes to `http` and into no text. The refusal: no request is made here, and
+no HTTP library is loaded before there is one: that takes longer than a whole pass that finds nothing to do.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
-
-from tcbsync import __version__
-from tcbsync.cloud.address import host_of, request_url, split_origin
 from tcbsync.cloud.answers import read_json
-from tcbsync.cloud.form import Form
-from tcbsync.cloud.transport import AiohttpTransport, CertificateRejected, trusting
-from tcbsync.core.errors import CloudError, ConfigError, FileChanged, Misconfigured, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KERNEL_BUFFER = 4 * 1024 * 1024
-"""Linux, tcp_wmem: so much of a body may still be under way when we have let go of its last byte."""
+    import httpx
 
-_HEADERS = {"User-Agent": f"tcbsync/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-_JSON_HEADERS = {**_HEADERS, "Content-Type": "application/json"}
+    from tcbsync.cloud.api import Body, Link
+    from tcbsync.cloud.http import Http
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,21 +43,21 @@ class CloudSettings:
 
 
 class Wire:
-    """The connections. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`.
-
-    Requests go straight to the transport: what httpx's client would add (logins, redirects, cookies, hooks, a log line
-    with the URL) is not wanted here, and costs as much as the request itself.
-    """
+    """The way to the service. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`."""
 
     def __init__(self, settings: CloudSettings) -> None:
         self._settings = settings
-        try:
-            trust = trusting(settings.ca_file)
-        except OSError as error:
-            raise ConfigError(f"service.ca_file {settings.ca_file} cannot be used: {error.strerror}") from None
-        self._transport = AiohttpTransport(
-            max_connections=settings.max_connections, trust=trust, proxy=settings.proxy or None
-        )
+        self._opened: Http | None = None
+        if settings.ca_file or settings.proxy:
+            self.open()  # what may be wrong with them is said at once
+
+    def open(self) -> Http:
+        """Load and open what speaks HTTP, where that is not done yet."""
+        if self._opened is None:
+            from tcbsync.cloud.http import Http  # noqa: PLC0415 - see above
+
+            self._opened = Http(self._settings)
+        return self._opened
 
     def api(self, path: str, **query: str) -> str:
         """Return the URL of one API call. It may hold a token: never show it."""
@@ -84,68 +74,21 @@ class Wire:
         JSON in raw UTF-8: a path that was sent escaped uploads, but cannot be downloaded.
         """
         if question is None:
-            response = await self._send(asked, "GET", url, b"", _HEADERS)
+            response = await self.open().send(asked, "GET", url)
         else:
             body = json.dumps(question, ensure_ascii=False).encode()
-            response = await self._send(asked, "POST", url, body, _JSON_HEADERS)
+            response = await self.open().send(asked, "POST", url, body, "application/json")
         return read_json(asked, response)
 
-    async def post(self, asked: str, url: str, form: Form) -> httpx.Response:
-        """POST a form. Raises what its bytes raise, unchanged."""
-        headers = {**_HEADERS, "Content-Type": form.media_type}
-        return await self._send(asked, "POST", url, form.whole or form, headers)
+    async def upload(self, asked: str, link: Link, body: Body) -> httpx.Response:
+        """POST the form of an upload. Raises what its bytes raise, unchanged."""
+        return await self.open().upload(asked, link, body)
 
     async def head(self, asked: str, url: str) -> httpx.Response:
         """HEAD any address."""
-        return await self._send(asked, "HEAD", url, b"", _HEADERS)
+        return await self.open().send(asked, "HEAD", url)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._transport.aclose()
-
-    async def _send(
-        self, asked: str, method: str, url: str, body: bytes | Form, headers: dict[str, str]
-    ) -> httpx.Response:
-        try:
-            return await self._transport.handle_async_request(self._request(method, url, body, headers))
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            failure = _failure(f"{asked}: {host_of(url)}", error)
-        raise failure  # here, where no exception is being handled, so that none is attached
-
-    def _request(self, method: str, url: str, body: bytes | Form, headers: dict[str, str]) -> httpx.Request:
-        size = body.size if isinstance(body, Form) else len(body)
-        stream = body if isinstance(body, Form) else httpx.ByteStream(body)
-        if method == "POST":
-            headers = {**headers, "Content-Length": str(size)}
-        origin, target = split_origin(request_url(url))
-        extensions = {"target": target.encode(), **self._limits(size)}
-        return httpx.Request(method, _parsed(origin), headers=headers, stream=stream, extensions=extensions)
-
-    def _limits(self, size: int) -> dict[str, Any]:
-        settings = self._settings
-        slowest = settings.slowest_bytes_per_second
-        timeout = {
-            "connect": settings.connect_seconds,
-            "write": settings.stall_seconds,
-            "read": settings.read_seconds + min(size, KERNEL_BUFFER) / slowest,
-        }
-        return {"timeout": timeout, "deadline": settings.total_seconds + size / slowest}
-
-
-@lru_cache(maxsize=64)
-def _parsed(origin: str) -> httpx.URL:
-    """Parse scheme and host, which are few. What is behind them goes out as it is, unparsed, as httpx's `target`."""
-    return httpx.URL(origin)
-
-
-def _failure(where: str, error: Exception) -> CloudError | FileChanged:
-    match error:
-        case CertificateRejected():
-            hint = "check this machine's clock, service.ca_file, and whether a proxy is in the way"
-            return Misconfigured(f"{where}: {error}", code="TLS", hint=hint)
-        case httpx.LocalProtocolError():
-            return FileChanged(f"{where}: {error}")
-        case httpx.TransportError():  # the transport's own words, which hold no URL
-            return NoAnswer(f"{where}: {error}", code=type(error).__name__)
-        case _:
-            return NoAnswer(f"{where}: not a usable address", code=type(error).__name__)
+        if self._opened is not None:
+            await self._opened.close()

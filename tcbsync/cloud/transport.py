@@ -6,7 +6,7 @@ The rules:
   longer one silently and waits for ever on a shorter one.)
 - Whatever a body's iterator raises comes out of the request unchanged, after the iterator was closed.
 - A peer that stops reading is given up after `timeout["write"]` seconds, the whole request after
-  `extensions["deadline"]` seconds. The wait for a free connection counts towards neither.
+  `extensions["deadline"]` seconds. The wait for a free connection, or for our own bytes, counts towards neither.
 - A success counts only once the whole body is out; an early refusal is handed over as the answer it is.
 - A connection on which something came while it was at rest is not used again: that was no answer of ours.
 - No text of an error holds a URL or a header.
@@ -17,6 +17,7 @@ The refusal: no redirects, no cookies, no proxy from the environment, no unverif
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024
 """The body goes out in pieces of at most so many bytes, so that a slow peer is told from a dead one."""
+
+OUR_TIME_SECONDS = 0.005
+"""Bytes of ours that come faster than this are not worth to be timed."""
 
 LONGEST_ANSWER = 4 * 1024 * 1024
 
@@ -60,7 +64,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         body = _body_of(request, limits.get("write"))
         async with self._places:
             try:
-                async with asyncio.timeout(request.extensions.get("deadline")):
+                async with asyncio.timeout(request.extensions.get("deadline")) as deadline:
+                    if body is not None:
+                        body.deadline = deadline
                     return await self._exchange(request, body, limits)
             except (aiohttp.ClientError, httpx.TransportError, OSError, ValueError) as error:
                 failure = _translated(error) if body is None or body.failure is None else body.failure
@@ -145,6 +151,7 @@ class _Body(aiohttp.Payload):
         self._done = asyncio.Event()
         self.is_out = False
         self.failure: Exception | None = None
+        self.deadline: asyncio.Timeout | None = None
 
     @property
     def size(self) -> int:
@@ -190,11 +197,21 @@ class _Body(aiohttp.Payload):
         await self._unstalled(writer.drain())
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return await anext(chunks, None)
         except Exception as error:
             self.failure = error  # aiohttp keeps it to itself, in a text
             raise
+        finally:
+            self._put_off(clock() - began)
+
+    def _put_off(self, seconds: float) -> None:
+        """Put the deadline off by the time that we ourselves took: it is the peer's. While we take it, it runs."""
+        if seconds > OUR_TIME_SECONDS and self.deadline is not None and (when := self.deadline.when()) is not None:
+            with contextlib.suppress(RuntimeError):  # it is over already
+                self.deadline.reschedule(when + seconds)
 
     async def _unstalled(self, step: Awaitable[None]) -> None:
         if self._announced <= PIECE:  # fits into the buffers: nothing but the answer can keep us waiting

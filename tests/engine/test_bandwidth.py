@@ -119,6 +119,7 @@ def test_small_limits_make_small_pieces() -> None:
     assert max(after - before for (before, _), (after, _) in pairwise(left)) < 0.051
 
 
+@pytest.mark.slow
 def test_many_large_files_under_a_small_limit_get_through_before_their_links_are_old() -> None:
     """16 files of 20 MB at 50 KB a second: each goes alone, at the whole limit, in half its link's time."""
 
@@ -152,6 +153,7 @@ def test_what_is_in_flight_can_be_sent_in_half_a_minute() -> None:
     assert sum(began == 0 for began, _ in spans) == 14
 
 
+@pytest.mark.slow
 def test_small_files_do_not_wait_behind_a_large_one() -> None:
     """They go beside it, however many come; it keeps about half of the limit; a second one waits for the first."""
 

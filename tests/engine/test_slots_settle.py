@@ -10,6 +10,8 @@ import pytest
 from tcbsync.engine.slots import LAST_TRIAL_SECONDS, Slots
 from tests.engine.settling import Scene, best_fixed, virtually
 
+pytestmark = pytest.mark.slow
+
 SERVICES = {
     "few, quick": (4, 16, 0.02),
     "some": (8, 16, 0.05),

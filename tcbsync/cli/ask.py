@@ -111,6 +111,7 @@ def _print_status(answer: dict[str, Any]) -> None:
     if service["state"] not in ("ok", "stopped", "unknown"):
         until = f", next try {service['paused_until']}" if service["paused_until"] else ""
         say(f"service: {service['state']}{until}: {service['last_error']}")
+    say(*status.limits(service))
     if notice := service.get("notice"):
         say(f"notice: {notice}")
 

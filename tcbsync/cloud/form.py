@@ -52,17 +52,18 @@ class Form(httpx.AsyncByteStream):
         return None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the form. Small chunks are joined."""
+        """Yield the form. A small file that is in memory leaves in one piece; a stream keeps its own measure."""
         held, left = self._head, self._body.size
         chunks = self._body.chunks
+        most = 0
         if isinstance(chunks, bytes):
-            chunks = _whole(chunks)
+            chunks, most = _whole(chunks), PIECE
         try:
             async for chunk in chunks:
                 left -= len(chunk)
                 if left < 0:
                     break
-                if len(held) + len(chunk) > PIECE:
+                if len(held) + len(chunk) > most:
                     yield held
                     held = chunk
                 else:

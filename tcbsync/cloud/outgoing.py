@@ -8,6 +8,7 @@ given up. However that ends, the body's iterator is closed by then. The refusal:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,12 +21,16 @@ if TYPE_CHECKING:
 PIECE = 64 * 1024
 """The body goes out in pieces of at most so many bytes, so that a slow peer is told from a dead one."""
 
+OUR_TIME_SECONDS = 0.005
+"""Bytes of ours that come faster than this are not worth to be timed."""
+
 
 class _Whole(aiohttp.BytesPayload):
     """A body that is in memory and fits into the buffers."""
 
     failure: Exception | None = None
     is_out = False
+    deadline: asyncio.Timeout | None = None
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         await super().write_with_length(writer, content_length)
@@ -47,6 +52,7 @@ class _Poured(aiohttp.Payload):
         self._done = asyncio.Event()
         self.is_out = False
         self.failure: Exception | None = None
+        self.deadline: asyncio.Timeout | None = None
 
     @property
     def size(self) -> int:
@@ -92,11 +98,21 @@ class _Poured(aiohttp.Payload):
         await self._unstalled(writer.drain())
 
     async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
+        clock = asyncio.get_running_loop().time
+        began = clock()
         try:
             return await anext(chunks, None)
         except Exception as error:
             self.failure = error
             raise
+        finally:
+            self._put_off(clock() - began)
+
+    def _put_off(self, seconds: float) -> None:
+        """Put the deadline off by the time that we ourselves took: it is the peer's. While we take it, it runs."""
+        if seconds > OUR_TIME_SECONDS and self.deadline is not None and (when := self.deadline.when()) is not None:
+            with contextlib.suppress(RuntimeError):  # it is over already
+                self.deadline.reschedule(when + seconds)
 
     async def _unstalled(self, step: Awaitable[None]) -> None:
         if self._announced <= PIECE:  # fits into the buffers: nothing but the answer can keep us waiting
@@ -114,7 +130,9 @@ class _Poured(aiohttp.Payload):
 
 
 Outgoing: TypeAlias = _Whole | _Poured
-"""`is_out` once all of it is; `failure` is what went wrong with it itself, of which aiohttp tells only in a text."""
+"""`is_out` once all of it is; `failure` is what went wrong with it itself, of which aiohttp tells only in a text.
+
+`deadline`, where the request has one, is put off by the time that the bytes take to come."""
 
 
 def outgoing(request: httpx.Request, stall_seconds: float | None) -> Outgoing | None:

@@ -6,7 +6,7 @@ The rules:
   longer one silently and waits for ever on a shorter one.)
 - Whatever a body's iterator raises comes out of the request unchanged, after the iterator was closed.
 - A peer that stops reading is given up after `timeout["write"]` seconds, the whole request after
-  `extensions["deadline"]` seconds. The wait for a free connection counts towards neither.
+  `extensions["deadline"]` seconds. The wait for a free connection, or for our own bytes, counts towards neither.
 - A success counts only once the whole body is out; an early refusal is handed over as the answer it is.
 - A connection on which something came while it was at rest is not used again: that was no answer of ours.
 - No text of an error holds a URL or a header.
@@ -59,7 +59,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         body = outgoing(request, limits.get("write"))
         async with self._places:
             try:
-                async with asyncio.timeout(request.extensions.get("deadline")):
+                async with asyncio.timeout(request.extensions.get("deadline")) as deadline:
+                    if body is not None:
+                        body.deadline = deadline
                     return await self._exchange(request, body, limits)
             except (aiohttp.ClientError, httpx.TransportError, OSError, ValueError) as error:
                 failure = _translated(error) if body is None or body.failure is None else body.failure

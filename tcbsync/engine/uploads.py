@@ -169,13 +169,14 @@ class Uploads:
             self._parts.look_again(found.local)
 
     async def _send(self, found: Found, chunks: AsyncIterator[bytes] | bytes, sent: Callable[[], Found]) -> None:
-        env, key = self._target.env, self._target.prefix + found.path
-        with self._pace.passage(env):
-            link = await self._parts.cloud.link(env, key)
-            if not await self._manifest.write(rows.sending, found, link.file_id):
-                self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
-                return
-            receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks, self._target.form))
+        env, key, size = self._target.env, self._target.prefix + found.path, found.fingerprint.size
+        async with self._pace.bandwidth.turn(size) as metered:
+            with self._pace.passage(env):
+                link = await self._parts.cloud.link(env, key)
+                if not await self._manifest.write(rows.sending, found, link.file_id):
+                    self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
+                    return
+                receipt = await self._parts.cloud.send(link, Body(size, metered(chunks), self._target.form))
         proof = sent()
         assert proof.digest is not None, "a file that was read has a digest"
         lacked_md5, self._lacks_md5 = self._lacks_md5, receipt.md5 is None
@@ -187,7 +188,7 @@ class Uploads:
             raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
         self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += found.fingerprint.size
+        self._parts.tally.upload_bytes += size
 
 
 def _read_whole(file: OpenFile) -> tuple[bytes, Found]:

@@ -89,9 +89,9 @@ def test_what_does_not_leave_whole(body: Body) -> None:
     assert form.whole is None
 
 
-async def test_small_chunks_are_joined() -> None:
-    """Small chunks are joined to one write; large ones pass through as they are."""
-    small = Form(link(), Body(1000, chunks(*[b"x" * 10] * 100)))
+async def test_a_small_file_leaves_in_one_piece() -> None:
+    """What is in memory and small is joined to one write; a large file passes through as it is."""
+    small = Form(link(), Body(1000, b"x" * 1000))
     large = b"y" * PIECE * 3
     big = Form(link(), Body(len(large), chunks(large)))
 
@@ -101,6 +101,15 @@ async def test_small_chunks_are_joined() -> None:
     assert len(small_pieces) == 1
     assert len(big_pieces) == 2
     assert big_pieces[1].startswith(large)
+
+
+async def test_a_stream_keeps_its_own_measure() -> None:
+    """Whoever gives the bytes in small chunks has a reason, such as a limit: none of them waits for more."""
+    form = Form(link(), Body(1000, chunks(*[b"x" * 10] * 100)))
+
+    pieces = [piece async for piece in form]
+
+    assert pieces[1:-1] == [b"x" * 10] * 99
 
 
 @pytest.mark.parametrize("size", [0, 2, 4, 9])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -12,6 +13,9 @@ from tcbsync.cloud.outgoing import PIECE
 from tcbsync.core.errors import FileChanged
 from tests.cloud.calling import MIB, OK, Stream, calling, get, post
 from tests.cloud.scripted import Received, answer, answering, receive, receive_head, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -113,6 +117,37 @@ async def test_a_slow_reader_is_no_stalled_one() -> None:
         response = await client.send(post(url, Stream(*[b"x" * MIB] * 16), 16 * MIB, write=0.25))
 
     assert response.status_code == 200
+
+
+class _Slow(Stream):
+    """A body whose bytes come only every so often."""
+
+    seconds = 0.1
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in super().__aiter__():
+            await asyncio.sleep(self.seconds)
+            yield chunk
+
+
+async def test_our_own_time_is_not_the_peers() -> None:
+    """A body that we ourselves hold back takes many times the deadline, and arrives."""
+    async with serving(answering(OK)) as url, calling() as client:
+        response = await client.send(post(url, _Slow(*[b"x"] * 10), 10, deadline=0.3, read=0.3, write=0.05))
+
+    assert response.status_code == 200
+
+
+async def test_a_body_that_never_comes_is_given_up() -> None:
+    """Where our own bytes do not come within the deadline, they will never come: a dead file system, say."""
+    stream = _Slow(b"x")
+    stream.seconds = 60
+
+    async with serving(answering(OK)) as url, calling() as client:
+        with pytest.raises(httpx.TimeoutException):
+            await client.send(post(url, stream, 1, deadline=0.3))
+
+    assert not stream.is_open
 
 
 async def test_the_whole_request_has_a_deadline() -> None:

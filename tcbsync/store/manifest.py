@@ -6,6 +6,7 @@ and are called in worker threads. What a person asks is in `report`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -15,7 +16,7 @@ from tcbsync.store.database import WORK
 if TYPE_CHECKING:
     import asyncio
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tcbsync.store.reader import Reader
     from tcbsync.store.writer import Writer
@@ -113,6 +114,18 @@ class Manifest:
             )
             found.update((row[0], Record._make(row[1:])) for row in rows)
         return found
+
+    def records_at(self, paths: Iterable[str]) -> dict[str, Record]:
+        """Give the rows of some paths."""
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            directory, name = split(path)
+            names[directory].append(name)
+        return {
+            join(directory, name): record
+            for directory, some in names.items()
+            for name, record in self.records_named(directory, some).items()
+        }
 
     def directories(self, scope: str) -> list[str]:
         """Give every directory at or beneath `scope` that has rows."""

@@ -186,8 +186,9 @@ class Uploads:
         with self._pace.passage(env):
             link, asked_at = await self._link(found), clock()
             await turn.come()
-            if not is_probe and self._pace.closed(env):
-                raise Closed  # what was found out while this one waited holds for it too
+            gate = self._pace.closed(env)
+            if gate is not None and gate.state != "paused" and not is_probe:
+                raise Closed  # what was found out while this one waited holds for it; but a quota was paid already
             if link is not None and clock() - asked_at > LINK_SECONDS:
                 link = await self._link(found)
             if link is None:

@@ -201,14 +201,18 @@ class Manifest:
         )
         return since
 
-    def has_upload_of_size(self, size: int) -> bool:
-        """Whether a file of this size still wants to be sent: it may be the same bytes under a new name."""
-        return bool(
-            self._reader.rows(
-                "SELECT 1 FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size = ? LIMIT 1",
-                (self._mirror, size),
+    def upload_sizes(self, sizes: Iterable[int]) -> set[int]:
+        """Of these sizes, give those of which a file still wants to be sent: it may be the bytes of a renamed one."""
+        asked, found = list(set(sizes)), set[int]()
+        for start in range(0, len(asked), _NAMES):
+            some = asked[start : start + _NAMES]
+            rows = self._reader.rows(
+                "SELECT DISTINCT size FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size IN"
+                f" ({','.join('?' * len(some))})",
+                (self._mirror, *some),
             )
-        )
+            found.update(row[0] for row in rows)
+        return found
 
     def has_doubts(self) -> bool:
         """Whether an upload is left of which the cloud may hold other bytes, or none; but for those that are parked."""

@@ -67,6 +67,7 @@ async def assembled(
     `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
+    Host.prepare()
     cloud = connect(config)
     try:
         store = Store(config.state_dir, what)

@@ -75,14 +75,14 @@ class Bandwidth:
         local = datetime.fromtimestamp(self._host.now())  # noqa: DTZ006 - the operator's own clock is what is meant
         return local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
 
-    def turn(self, size: int) -> contextlib.AbstractAsyncContextManager[Meter]:
+    def share(self, size: int) -> contextlib.AbstractAsyncContextManager[Meter]:
         """Wait until `size` bytes may be in flight beside the others. Ask for the link inside: it grows old."""
         if self.timetable is None:
             return contextlib.nullcontext(partial(self._meter, self._small))
-        return self._turn(size + FORM_BYTES)
+        return self._share(size + FORM_BYTES)
 
     @contextlib.asynccontextmanager
-    async def _turn(self, size: int) -> AsyncIterator[Meter]:
+    async def _share(self, size: int) -> AsyncIterator[Meter]:
         lane = self._small if size <= self._room() else self._large
         async with lane.turn:
             while lane.in_flight and lane.in_flight + size > self._room():

@@ -62,7 +62,7 @@ class Wire:
     async def send(self, body: AsyncIterator[bytes] | bytes, size: int) -> None:
         """Take the turn of one file, and send it."""
         clock = asyncio.get_running_loop().time
-        async with self.bandwidth.turn(size) as metered:
+        async with self.bandwidth.share(size) as metered:
             began, sent = clock(), 0
             chunks = metered(body)
             assert not isinstance(chunks, bytes)
@@ -186,7 +186,7 @@ def test_who_came_first_goes_first(size: int) -> None:
         bandwidth = Bandwidth(Wall(), timetable(1024))
 
         async def send(number: int) -> None:
-            async with bandwidth.turn(size + number):
+            async with bandwidth.share(size + number):
                 order.append(number)
                 await asyncio.sleep(size / 1024)
 
@@ -206,7 +206,7 @@ def test_a_turn_that_is_given_up_makes_room() -> None:
         bandwidth = Bandwidth(Wall(), timetable(50_000))
 
         async def send() -> None:
-            async with bandwidth.turn(20 * MB):
+            async with bandwidth.share(20 * MB):
                 await asyncio.sleep(3600)
 
         tasks = [asyncio.create_task(send()) for _ in range(3)]
@@ -214,7 +214,7 @@ def test_a_turn_that_is_given_up_makes_room() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(1), bandwidth.turn(20 * MB):
+        async with asyncio.timeout(1), bandwidth.share(20 * MB):
             pass
 
     virtually(live())
@@ -227,7 +227,7 @@ async def test_without_a_limit_nothing_is_in_the_way() -> None:
     async def read() -> AsyncIterator[bytes]:
         yield chunk
 
-    async with bandwidth.turn(10**12) as metered, bandwidth.turn(10**12):
+    async with bandwidth.share(10**12) as metered, bandwidth.share(10**12):
         streamed = metered(read())
         assert metered(data) is data
         assert not isinstance(streamed, bytes)
@@ -354,7 +354,7 @@ async def test_a_source_is_closed_when_its_reader_goes(table: Timetable | None) 
         finally:
             closed.append(True)
 
-    async with bandwidth.turn(1) as metered:
+    async with bandwidth.share(1) as metered:
         left, failed = metered(read()), metered(read())
     assert not isinstance(left, bytes)
     assert not isinstance(failed, bytes)

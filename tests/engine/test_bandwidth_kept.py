@@ -74,7 +74,7 @@ async def test_what_arrives_is_smooth(limit: int) -> None:
 
         async def send(size: int) -> None:
             chunks = stream(size) if size > MIB // 10 else bytes(size)
-            async with bandwidth.turn(size) as metered:
+            async with bandwidth.share(size) as metered:
                 await cloud.send(Link("a", "f", url, "a", "t", "c"), Body(size, metered(chunks)))
 
         async with asyncio.TaskGroup() as tasks:

@@ -256,14 +256,14 @@ async def test_concurrency_falls_when_the_service_asks_and_rises_with_success(
     most = emulator.counters.max_at_once
 
     async def upload(mirror: Mirror, count: int, where: str) -> int:
-        """Send so many files. Gives how many requests there were at once."""
+        """Send so many files. Gives how many were being sent at once."""
         await eventually(lambda: not mirror._flights)
         most.clear()
         for number in range(count):
             world.write(f"{where}/{number}")
         mirror.hint([("", True)])
         await eventually(lambda: len([path for path in world.cloud() if path.startswith(where)]) == count)
-        return most["all"]
+        return most["cos"]
 
     async with world.running(watches=False, uploads=8, attempts=9) as mirror:
         before = await upload(mirror, 60, "before")

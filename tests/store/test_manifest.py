@@ -222,9 +222,7 @@ def test_an_upload_of_the_same_size(table: Table) -> None:
     table.do(rows.fail, "parked", "code", "reason", None)
     table.prove(file("proved", "1234567"))
 
-    assert table.manifest.has_upload_of_size(5)
-    assert not table.manifest.has_upload_of_size(3)
-    assert not table.manifest.has_upload_of_size(7)
+    assert table.manifest.upload_sizes([3, 5, 7, 5]) == {5}
 
 
 def test_files_are_those_on_the_disk(table: Table) -> None:
@@ -259,7 +257,7 @@ def test_another_mirrors_work_is_its_own(table: Table) -> None:
     assert table.manifest.is_equal()
     assert not table.manifest.has_problems()
     assert table.manifest.jobs(State.UPLOAD, NOW, 9) == []
-    assert not table.manifest.has_upload_of_size(3)
+    assert not table.manifest.upload_sizes([3])
     assert (table.manifest.oldest_upload(NOW), table.manifest.files()) == (None, 0)
 
 
@@ -283,7 +281,7 @@ def test_questions_about_work_do_not_read_the_whole_tree(table: Table) -> None:
     table.manifest.next_due_at(NOW)
     table.manifest.delete_window(NOW)
     table.manifest.oldest_upload(NOW)
-    table.manifest.has_upload_of_size(7)
+    table.manifest.upload_sizes([7])
     table.manifest.is_equal()
     table.connection.set_trace_callback(None)
 

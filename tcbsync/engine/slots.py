@@ -81,7 +81,7 @@ class Slots:
 
     def succeed(self, now: float) -> None:
         """Note that something went well, at `now`, in seconds."""
-        if self.limit == self.most or self._taken != self.limit:
+        if self.limit == self.most or self._taken > self.limit or not self._free.locked():
             return
         self._successes += 1
         is_trial = self.limit > self._ceiling

@@ -120,6 +120,19 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     }
 
 
+def line(mirror: MirrorStatus) -> str:
+    """Describe a mirror in one line, as systemd shows it."""
+    counts = {
+        "in the cloud": mirror.files,
+        "to upload": mirror.pending_uploads,
+        "to delete": mirror.pending_deletes,
+        "failed": mirror.failed,
+        "held": mirror.held_deletes,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "in the cloud")
+    return f"{mirror.name}: {mirror.state}, {told}{f' ({mirror.reason})' if mirror.reason else ''}"
+
+
 def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, Any]:
     """Put the status together as the contract has it."""
     return {"mirrors": [asdict(mirror) for mirror in mirrors], "service": service}

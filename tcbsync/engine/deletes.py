@@ -91,7 +91,8 @@ class Deletes:
 
     async def _delete(self, disk: Disk, jobs: Sequence[Job]) -> bool:
         """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
-        await self._pace.delete_slots.acquire()
+        with self._host.heart.rest():  # each batch is watched
+            await self._pace.delete_slots.acquire()
         try:
             # Asked only now: while this batch waited for its slot, files may have come back and gone up.
             free = [job for job in jobs if job.path not in self._busy]

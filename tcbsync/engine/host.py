@@ -1,6 +1,6 @@
-"""What the engine needs of the process it runs in: the wall clock, and threads for work that blocks.
+"""What the engine needs of the process it runs in: the wall clock, threads for work that blocks, and a heart.
 
-Both come in as arguments, so that the whole engine also runs on a virtual clock without a single thread.
+They come in as arguments, so that the whole engine also runs on a virtual clock without a single thread.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from tcbsync.engine.heart import Heart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ Result = TypeVar("Result")
 class Host:
     """The real one."""
 
+    def __init__(self, heart: Heart | None = None) -> None:
+        self.heart = heart or Heart()
+
     def now(self) -> float:
         """Give the wall clock, in unix seconds. It may jump."""
         return time.time()
@@ -27,4 +32,5 @@ class Host:
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
         """Carry out blocking `work` in a worker thread."""
-        return await asyncio.to_thread(work, *arguments, **named)
+        with self.heart.rest():  # the thread is watched meanwhile
+            return await asyncio.to_thread(self.heart.carry(work), *arguments, **named)

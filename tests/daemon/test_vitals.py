@@ -85,6 +85,7 @@ async def test_a_dead_watcher_starves_it(world: World, meals: Callable[[], int])
         assert vitals.silent() == [f"{watching.mirror.name}: watcher"]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_dead_writer_starves_it(world: World, meals: Callable[[], int]) -> None:
     """Whoever submits to a thread that has ended waits for ever."""
     async with alive(world) as (vitals, assembly, _):

@@ -1,0 +1,66 @@
+"""Fixtures: packages that are built once, a guest for each module, and the stage in it put in order for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.booted.rig import booted, missing, package, package_of
+from tests.booted.stage import Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.booted.rig import Guest
+
+PREVIOUS = "774d08be"
+"""The last state with schema 1 of the manifest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One guest after the other, in one process, wherever tests are spread over several."""
+    reason = missing()
+    for item in items:
+        if "tests/booted/" in item.nodeid and "guest" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
+            item.add_marker(pytest.mark.xdist_group("booted"))
+            item.add_marker(pytest.mark.timeout(600))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def new_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package of this tree."""
+    return package(tmp_path_factory.mktemp("package"))
+
+
+@pytest.fixture(scope="session")
+def old_package() -> Path:
+    """Build the package of the version before, or take the one that was."""
+    return package_of(PREVIOUS, "0.1.0~schema1")
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
+    """Boot a Debian for all tests of a module."""
+    with booted(tmp_path_factory.mktemp("booted") / "console") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def installed(guest: Guest, new_package: Path) -> Stage:
+    """Install the package there, with all around it."""
+    stage = Stage(guest)
+    stage.install(new_package)
+    stage.prepare()
+    return stage
+
+
+@pytest.fixture
+def stage(installed: Stage) -> Iterator[Stage]:
+    """Give the stage, and put it in order afterwards."""
+    yield installed
+    installed.restore()

@@ -133,7 +133,7 @@ class Daemon:
     async def keep_telling(self) -> None:
         """Tell systemd how things are, in the words of `status`."""
         clock = asyncio.get_running_loop().time
-        said, look_at = "", 0.0
+        said, shown, look_at = "", "", 0.0
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             for watching in self.watchings:
@@ -142,7 +142,9 @@ class Daemon:
                 continue
             states, line = await self._states()
             look_at = clock() + LOOK_SHARE * (clock() - started)
-            notify(STATUS=line)
+            if line != shown:
+                notify(STATUS=line)
+                shown = line
             if states != said:
                 log.info("%s", states)
                 said = states

@@ -23,6 +23,7 @@ ENV = "test2-4a89da"
 PREFIX = "site/"
 ROOT = "/srv/assets/site"
 HANG = Path(__file__).parent / "hang.py"
+STATE = "/var/lib/tcbsync"
 SECRET = "0123456789abcdef0123456789abcdef"
 
 
@@ -72,24 +73,29 @@ class Stage:
             == 0
         )
 
-    def configure(self, file: str = "config.yaml", state: str = "/var/lib/tcbsync", **mirror: Any) -> None:
+    def configure(self, file: str = "config.yaml", state: str = STATE, **mirror: Any) -> None:
         """Write a configuration of one mirror; options are those of the mirror."""
+        self._write(file, state, [mirror])
+
+    def configure_many(self, **roots: str) -> None:
+        """Write a configuration of several mirrors, each with a prefix of its own name."""
+        self._write("config.yaml", STATE, [{"name": n, "root": r, "prefix": f"{n}/"} for n, r in roots.items()])
+
+    def _write(self, file: str, state: str, mirrors: list[dict[str, Any]]) -> None:
+        usual = {
+            "name": "site",
+            "root": ROOT,
+            "env": ENV,
+            "prefix": PREFIX,
+            "guard": None,
+            "delete_grace_seconds": 0.3,
+            "quiet_seconds": 0.3,
+        }
         document = {
             "state_dir": state,
             "service": {"api_base": "http://127.0.0.1:8070", "retry_seconds": 0.1, "retry_max_seconds": 0.5},
             "credentials": {"appid": "wx0123456789abcdef", "secret_file": "${CREDENTIALS_DIRECTORY}/secret"},
-            "mirrors": [
-                {
-                    "name": "site",
-                    "root": ROOT,
-                    "env": ENV,
-                    "prefix": PREFIX,
-                    "guard": None,
-                    "delete_grace_seconds": 0.3,
-                    "quiet_seconds": 0.3,
-                    **mirror,
-                }
-            ],
+            "mirrors": [{**usual, **mirror} for mirror in mirrors],
         }
         self.guest.write(f"/etc/tcbsync/{file}", yaml.safe_dump(document))
 
@@ -170,11 +176,12 @@ class Stage:
         counters: dict[str, int] = self.guest.ask("counters")["calls"]
         return counters.get("cos", 0)
 
-    def cloud(self) -> dict[str, bytes]:
-        """Give the bytes of every object, by path."""
+    def cloud(self, prefix: str = PREFIX) -> dict[str, bytes]:
+        """Give the bytes of every object of a mirror, by path."""
         objects = {each["key"]: each["place"] for each in self.guest.ask(f"objects?env={ENV}")}
         data = self.guest.root / "srv/objects"
-        return {key.removeprefix(PREFIX): (data / place).read_bytes() for key, place in objects.items()}
+        mine = {key: place for key, place in objects.items() if key.startswith(prefix)}
+        return {key.removeprefix(prefix): (data / place).read_bytes() for key, place in mine.items()}
 
     def disk(self) -> dict[str, bytes]:
         """Give the bytes of every file below the root, by path."""

@@ -217,7 +217,3 @@ def test_an_instance_has_all_of_its_own(stage: Stage) -> None:
 
     assert mode == 0o700
     assert stage.guest.show(UNIT, "ActiveState") == "active"
-    (stage.guest.root / "srv/assets/shop/price.json").unlink()
-    stage.guest.run("systemctl", "start", "tcbsync@shop.service")
-    eventually(lambda: stage.guest.show("tcbsync@shop.service", "StatusText").startswith("shop: in_sync, 0"))
-    stage.guest.run("systemctl", "stop", "tcbsync@shop.service")

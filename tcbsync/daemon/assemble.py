@@ -70,7 +70,7 @@ async def assembled(
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = Pace(host or Host(), uploads=config.service.uploads, deletes=config.service.deletes)
+            pace = Pace(host or Host(), uploads=_uploads(config.service), deletes=config.service.deletes)
             retry = _retry(config.service)
             yield Assembly(
                 store,
@@ -133,6 +133,11 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     """Give the form's further fields; an empty one is left out of it."""
     form = {} if config.content_type == "auto" else {"Content-Type": ""}
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
+
+
+def _uploads(service: ServiceConfig) -> int:
+    """Give how many uploads may be in flight: one that waits for a connection would look as if it hung."""
+    return max(1, min(service.uploads, service.connections - 1))
 
 
 def _retry(service: ServiceConfig) -> Retry:

@@ -43,7 +43,8 @@ SIGN_IN_SECONDS = 2.0
 
 async def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateError."""
-    faulthandler.enable()  # SIGABRT, by which systemd ends what hangs: the log says where each thread was
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no standard error
+        faulthandler.enable()  # SIGABRT, by which systemd ends what hangs: the log says where each thread was
     heart = Heart(silent_seconds(config.service))
     async with assembled(config, "run", grace=True, host=Host(heart)) as assembly, contextlib.AsyncExitStack() as stack:
         stopping = _stop_on_signals()

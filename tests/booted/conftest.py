@@ -47,6 +47,13 @@ def old_package() -> Path:
     return package_of(PREVIOUS, "0.1.0~schema1")
 
 
+@pytest.fixture
+def clean(tmp_path: Path) -> Iterator[Guest]:
+    """Boot a Debian that never saw the program."""
+    with booted(tmp_path / "console") as running:
+        yield running
+
+
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     """Boot a Debian for all tests of a module."""

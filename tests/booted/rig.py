@@ -29,7 +29,8 @@ SERIES = (3, 11)
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv"
 CACHE = Path(os.environ.get("TCBSYNC_BOOTED", "/var/cache/tcbsync-booted"))
 HOUSE = Path(__file__).parent.parent.parent
-ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENVIRONMENT = {"PATH": PATH, "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
 COMMANDS = {
     "debootstrap": "debootstrap",
     "systemd-nspawn": "systemd-container",

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.booted.rig import booted, eventually
+from tests.booted.rig import eventually
 from tests.booted.stage import SECRET, UNIT, Stage, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.booted.rig import Guest
 
 STATE = "var/lib/tcbsync"
-
-
-@pytest.fixture
-def clean(tmp_path: Path) -> Iterator[Guest]:
-    """Boot a Debian that never saw the package."""
-    with booted(tmp_path / "console") as guest:
-        yield guest
 
 
 def schema(guest: Guest) -> int:

@@ -107,7 +107,7 @@ def test_a_wrong_secret_ends_it_for_good(stage: Stage, secret: str) -> None:
 
 
 def test_a_missing_secret_is_not_tried_again(stage: Stage) -> None:
-    """What is not there systemd cannot hand over (243/CREDENTIALS), and says which file it is."""
+    """What is not there systemd cannot hand over (243/CREDENTIALS); trying again would not bring it."""
     (stage.guest.root / "etc/tcbsync/secret").unlink()
     stage.tune(RestartSec="1")
 

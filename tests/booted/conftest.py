@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.booted.rig import HOUSE, booted, missing, package, package_of
+from tests.booted.rig import HOUSE, alone, booted, missing, package, package_of
 from tests.booted.stage import Stage
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ PREVIOUS = "774d08bcf441dfab3c4bdae72016011fe5ad7fb5"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One guest after the other, in one process, wherever tests are spread over several."""
+    """Two guests at a time, each for one half of the tests, wherever they are spread over several processes."""
     reason = missing()
     for item in items:
         if "tests/booted/" in item.nodeid and {"guest", "clean"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.xdist_group("booted"))
+            half = "booted: watchdog" if "watchdog" in item.nodeid else "booted: all else"
+            item.add_marker(pytest.mark.xdist_group(half))
             item.add_marker(pytest.mark.timeout(600))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
@@ -34,8 +36,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def new_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the package of this tree."""
-    return package(tmp_path_factory.mktemp("package"))
+    """Build the package of this tree, once for all processes of this run."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "package"
+    with alone(shared):
+        built = list(shared.glob("*.deb"))
+        return built[0] if built else package(shared)
 
 
 @pytest.fixture(scope="session")

@@ -71,12 +71,19 @@ def _mirror() -> str:
     return next((uri for release, component, uri in targets if (release, component) == (host, "main")), "")
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time make what is kept in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def base() -> Path:
     """Give the tree that guests are booted from, and make it where there is none."""
-    CACHE.mkdir(parents=True, exist_ok=True)
     tree, unfinished = CACHE / SUITE, CACHE / f"{SUITE}.unfinished"
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(CACHE):
         if not tree.exists():
             shutil.rmtree(unfinished, ignore_errors=True)
             command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(unfinished), _mirror()]
@@ -103,8 +110,7 @@ def package(folder: Path, source: Path = HOUSE, version: str = "") -> Path:
 def package_of(commit: str, version: str) -> Path:
     """Build the package of an older state of this project, once; it does not change any more."""
     kept = CACHE / commit
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(CACHE):
         if not list(kept.glob("*.deb")):
             source = kept / "source"
             source.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from tcbsync.cloud.wire import CloudSettings
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
+from tcbsync.core.timetable import timetable
 from tcbsync.daemon.credentials import token_source
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
@@ -66,11 +67,12 @@ async def assembled(
     `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
+    Host.prepare()
     cloud = connect(config)
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = Pace(host or Host(), uploads=_uploads(config.service), deletes=config.service.deletes)
+            pace = _pace(config.service, host or Host())
             retry = _retry(config.service)
             yield Assembly(
                 store,
@@ -135,9 +137,11 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
 
 
-def _uploads(service: ServiceConfig) -> int:
-    """Give how many uploads may be in flight: one that waits for a connection would look as if it hung."""
-    return max(1, min(service.uploads, service.connections - 1))
+def _pace(service: ServiceConfig, host: Host) -> Pace:
+    limits = None if service.bandwidth is None else timetable(service.bandwidth)
+    # An upload that waits for a connection would look as if it hung: one is left for everything else.
+    uploads = max(1, min(service.uploads, service.connections - 1))
+    return Pace(host, uploads=uploads, deletes=service.deletes, timetable=limits)
 
 
 def _retry(service: ServiceConfig) -> Retry:

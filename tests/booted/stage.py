@@ -131,7 +131,12 @@ class Stage:
         def is_equal() -> bool:
             return self.status_line().startswith("site: in_sync") and self.cloud() == self.disk()
 
-        eventually(is_equal, seconds)
+        try:
+            eventually(is_equal, seconds)
+        except AssertionError:
+            cloud, disk = self.cloud(), self.disk()
+            differ = sorted(path for path in cloud | disk if cloud.get(path) != disk.get(path))
+            raise AssertionError(f"{self.status_line()}; differ: {differ}; {self.journal()[-3000:]}") from None
 
     def status_line(self) -> str:
         """Give what the daemon told systemd last."""

@@ -28,6 +28,7 @@ LARGE = 3 * 1024 * 1024
 def watched(stage: Stage) -> Iterator[Stage]:
     """Let the daemon run under a watchdog that bites soon; what hung is let go at the end."""
     stage.tune(WatchdogSec=str(PATIENCE), RestartSec="1", TimeoutAbortSec="2")
+    (stage.root / "stays").write_text("so that the root is never empty, which would hold deletes")
     stage.start()
     yield stage
     stage.guest.ask("faults", [])

@@ -126,6 +126,19 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     }
 
 
+def line(mirror: MirrorStatus) -> str:
+    """Describe a mirror in one line, as systemd shows it."""
+    counts = {
+        "in the cloud": mirror.files,
+        "to upload": mirror.pending_uploads,
+        "to delete": mirror.pending_deletes,
+        "failed": mirror.failed,
+        "held": mirror.held_deletes,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "in the cloud")
+    return f"{mirror.name}: {mirror.state}, {told}{f' ({mirror.reason})' if mirror.reason else ''}"
+
+
 def limits(service: Mapping[str, Any]) -> list[str]:
     """Say what holds uploads and deletes back, as a person would: a line each, from what `service_status` gave."""
     lines = []

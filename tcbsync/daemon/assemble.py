@@ -139,7 +139,9 @@ def _form(config: MirrorConfig) -> dict[str, str]:
 
 def _pace(service: ServiceConfig, host: Host) -> Pace:
     limits = None if service.bandwidth is None else timetable(service.bandwidth)
-    return Pace(host, uploads=service.uploads, deletes=service.deletes, timetable=limits)
+    # An upload that waits for a connection would look as if it hung: one is left for everything else.
+    uploads = max(1, min(service.uploads, service.connections - 1))
+    return Pace(host, uploads=uploads, deletes=service.deletes, timetable=limits)
 
 
 def _retry(service: ServiceConfig) -> Retry:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import control, status
 from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateDamaged, StateError
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
-from tcbsync.daemon.notify import notify, watchdog_seconds
+from tcbsync.daemon.notify import notify
+from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
 from tcbsync.daemon.watching import Watching
+from tcbsync.engine.heart import Heart
+from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
 
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 1.0
 LOOK_SHARE = 20
 """Counting a million rows takes a while: that must not take more than one part in so many of the time."""
 SIGN_IN_SECONDS = 2.0
@@ -40,15 +43,21 @@ SIGN_IN_SECONDS = 2.0
 
 async def run(config: Config) -> None:
     """Run until SIGTERM or SIGINT. Raises ConfigError, StateError."""
-    async with assembled(config, "run", grace=True) as assembly, contextlib.AsyncExitStack() as stack:
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no standard error
+        faulthandler.enable()  # SIGABRT, by which systemd ends what hangs: the log says where each thread was
+    heart = Heart(silent_seconds(config.service))
+    async with assembled(config, "run", grace=True, host=Host(heart)) as assembly, contextlib.AsyncExitStack() as stack:
         stopping = _stop_on_signals()
         daemon = Daemon(config, assembly)
+        vitals = Vitals(heart, assembly.store, daemon.watchings)
         for watching in daemon.watchings:
             await stack.enter_async_context(watching.open())
         await stack.enter_async_context(control.serve(config.state_dir, daemon.handlers()))
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(mirror.run(), name=mirror.name) for mirror in assembly.mirrors]
-            running.append(tasks.create_task(daemon.keep_telling(), name="pulse"))
+            running.append(tasks.create_task(heart.live("status", daemon.keep_telling()), name="status"))
+            running.append(tasks.create_task(vitals.keep_writing(), name="writing"))
+            running.append(tasks.create_task(vitals.keep_feeding(), name="pulse"))
             running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
             running.append(tasks.create_task(assembly.store.keep_copies(), name="copies"))
             running.append(tasks.create_task(assembly.store.until_damaged(), name="damage"))
@@ -123,32 +132,34 @@ class Daemon:
         return await self._assembly.cloud.sign_in()
 
     async def keep_telling(self) -> None:
-        """Tell systemd how things are, for as long as every watcher lives."""
+        """Tell systemd how things are, in the words of `status`."""
         clock = asyncio.get_running_loop().time
-        interval = min(PULSE_SECONDS, watchdog_seconds() or PULSE_SECONDS)
-        said, look_at = "", 0.0
+        said, shown, look_at = "", "", 0.0
         while True:
-            await asyncio.sleep(interval)
+            await asyncio.sleep(PULSE_SECONDS)
             for watching in self.watchings:
                 watching.check()
-            if all(watching.is_alive for watching in self.watchings):
-                notify(WATCHDOG="1")
             if (started := clock()) < look_at:
                 continue
-            states = await self._states()
+            states, line = await self._states()
             look_at = clock() + LOOK_SHARE * (clock() - started)
+            if line != shown:
+                notify(STATUS=line)
+                shown = line
             if states != said:
                 log.info("%s", states)
-                notify(STATUS=states)
                 said = states
 
-    async def _states(self) -> str:
+    async def _states(self) -> tuple[str, str]:
+        """Give each mirror's state, and the line in which `systemctl status` shows it with its counts."""
         try:
-            return "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+            mirrors = await self._mirrors()
         except StateDamaged:
             raise
         except StateError as error:
-            return str(error)
+            return str(error), str(error)
+        states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
+        return states, "; ".join(map(status.line, mirrors))
 
     async def _mirrors(self) -> list[status.MirrorStatus]:
         def look() -> list[status.MirrorStatus]:
@@ -162,7 +173,7 @@ class Daemon:
                 for watching in self.watchings
             ]
 
-        return await asyncio.to_thread(look)
+        return await self._assembly.pace.host.offload(look)
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""

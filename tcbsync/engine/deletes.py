@@ -125,7 +125,7 @@ class Deletes:
             raise Closed
         # What was decided before the paths were held is in the rows by then.
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
-        async with self._pace.delete_slots:
+        async with self._pace.holding(self._pace.delete_slots):
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:

@@ -29,7 +29,7 @@ from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
@@ -119,6 +119,16 @@ class Pace:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
+
+    @contextlib.asynccontextmanager
+    async def holding(self, slots: Slots) -> AsyncIterator[None]:
+        """Hold one of `slots` inside."""
+        with self.host.heart.rest():  # who has the slots is watched
+            await slots.acquire()
+        try:
+            yield
+        finally:
+            slots.release()
 
     @contextlib.contextmanager
     def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:

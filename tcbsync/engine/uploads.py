@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tcbsync.cloud.api import Link, Receipt
     from tcbsync.core.model import Record
     from tcbsync.engine.bandwidth import Meter
+    from tcbsync.engine.heart import Heart
     from tcbsync.engine.pace import Passage
     from tcbsync.engine.parts import Parts
     from tcbsync.engine.slots import Slots
@@ -117,17 +118,18 @@ class Uploads:
         if self._pace.wait_seconds(self._target.env):
             raise Closed
         async with self._pace.bandwidth.share(job.size) as metered:
-            turn = Turn(self._pace.upload_slots, metered)
+            turn = Turn(self._pace.upload_slots, metered, self._host.heart)
             try:
                 await self._take(job, turn)
             finally:
                 turn.end()
 
     async def _take(self, job: Job, turn: Turn) -> None:
-        taken = await self._reads.take(job)
-        if isinstance(taken, Young):
-            await asyncio.sleep(taken.seconds)
-            taken = await self._reads.take(job, taken.fingerprint)
+        with self._host.heart.rest():  # the threads that read are watched
+            taken = await self._reads.take(job)
+            if isinstance(taken, Young):
+                await asyncio.sleep(taken.seconds)
+                taken = await self._reads.take(job, taken.fingerprint)
         match taken:
             case None:
                 return  # somebody else has done it, or it is not wanted any more
@@ -202,7 +204,7 @@ class Uploads:
     async def _link(self, found: Found, way: Passage) -> Link | None:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
         slots = self._pace.link_slots
-        async with slots:
+        async with self._pace.holding(slots):
             way.through(slots)
             link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
             slots.succeed(self._host.now())
@@ -225,15 +227,17 @@ class Uploads:
 class Turn:
     """One upload's claim to a slot: it comes once, and ends once. What it sends passes through `metered`."""
 
-    def __init__(self, slots: Slots, metered: Meter) -> None:
+    def __init__(self, slots: Slots, metered: Meter, heart: Heart) -> None:
         self.metered = metered
+        self._heart = heart
         self._slots = slots
         self._has_come = False
 
     async def come(self) -> None:
         """Wait until there is a slot, unless this one has it already."""
         if not self._has_come:
-            await self._slots.acquire()
+            with self._heart.rest():  # who has the slots is watched
+                await self._slots.acquire()
             self._has_come = True
 
     def end(self) -> None:

@@ -14,15 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
+from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateDamaged, StateError
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
 from tcbsync.daemon.notify import notify, watchdog_seconds
 from tcbsync.daemon.watching import Watching
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
+from tcbsync.web.server import Site, keep_serving
+from tcbsync.web.view import Source, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
@@ -52,6 +55,10 @@ async def run(config: Config) -> None:
             running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
             running.append(tasks.create_task(assembly.store.keep_copies(), name="copies"))
             running.append(tasks.create_task(assembly.store.until_damaged(), name="damage"))
+            if config.web is not None:
+                host, port = host_and_port(config.web.listen)
+                site = daemon.site([host, *config.web.hosts])
+                running.append(tasks.create_task(keep_serving(site, host, port), name="page"))
             notify(READY="1", STATUS="watching, first scan")
             log.info(
                 "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
@@ -131,7 +138,7 @@ class Daemon:
             await asyncio.sleep(interval)
             for watching in self.watchings:
                 watching.check()
-            if all(watching.is_alive for watching in self.watchings):
+            if not self.ailing():
                 notify(WATCHDOG="1")
             if (started := clock()) < look_at:
                 continue
@@ -141,6 +148,16 @@ class Daemon:
                 log.info("%s", states)
                 notify(STATUS=states)
                 said = states
+
+    def ailing(self) -> list[str]:
+        """Name the parts that do not get on."""
+        return [f"the watcher of {each.mirror.name}" for each in self.watchings if not each.is_alive]
+
+    def site(self, hosts: Collection[str]) -> Site:
+        """Give the status page of this process."""
+        sources = [Source(each.mirror, self._reports[each.mirror.name], each) for each in self.watchings]
+        view = View(sources, self._assembly.pace, lambda: self._assembly.cloud.notice)
+        return Site(view, hosts, self.ailing)
 
     async def _states(self) -> str:
         try:

@@ -160,7 +160,7 @@ class Deletes:
             deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone, self._host.now())
-        self._parts.tally.deletes += len(gone)
+        self._parts.tally.deleted(gone, self._host.now())
         await self._note_refused(jobs, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(gone)
 

@@ -95,12 +95,16 @@ class Looks:
         sight = Sight()
         is_full = "" in scopes
         self.is_looking = True
+        clock = asyncio.get_running_loop().time
+        started = clock()
         if is_full:
             self.sight, self.is_scanning = sight, True
         try:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
             self.is_looking = self.is_scanning = False
+            if is_full:
+                self._parts.tally.scanned(clock() - started)
             self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
         return sight
 

@@ -25,6 +25,7 @@ from tcbsync.core.errors import (
 )
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
+from tcbsync.engine.tally import Flight
 from tcbsync.local.digest import CHUNK, OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
@@ -113,6 +114,7 @@ class Uploads:
         if opened is None:
             return  # somebody else has done it, or it is not wanted any more
         row, file = opened
+        self._parts.tally.flights[job.path] = Flight(file.fingerprint.size, self._host.now())
         try:
             if wait := unsettled_seconds(file.fingerprint, int(self._host.now() * 1e9)):
                 await asyncio.sleep(wait)
@@ -121,6 +123,7 @@ class Uploads:
             else:
                 await self._attempt_large(job, row, file)
         finally:
+            del self._parts.tally.flights[job.path]
             file.close()
 
     def _open(self, job: Job) -> tuple[Record, OpenFile] | None:
@@ -159,6 +162,7 @@ class Uploads:
                 if not left:  # the last bytes leave only if all of them were one state
                     sent.append(await self._host.offload(file.finish))
                 yield data
+                self._parts.tally.sent(job.path, len(data), self._host.now())
 
         await self._send(Found(job.path, file.fingerprint, job.local), chunks(), lambda: sent[0])
 
@@ -186,8 +190,7 @@ class Uploads:
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
-        self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += found.fingerprint.size
+        self._parts.tally.uploaded(found.path, found.fingerprint.size, self._host.now())
 
 
 def _read_whole(file: OpenFile) -> tuple[bytes, Found]:

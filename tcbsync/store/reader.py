@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CACHE_KIB = 16_000
+Version = tuple[int, int]
+"""SQLite counts the commits of others and the changes of a connection itself."""
 
 
 class Reader:
@@ -35,6 +37,10 @@ class Reader:
         self._path = path
         self._on_damage = on_damage
         self._lock = threading.Lock()
+
+    def version(self) -> Version:
+        """Give a value that is another one once something was committed: what was read before may be old then."""
+        return self.value("PRAGMA data_version"), self._connection.total_changes
 
     def close(self) -> None:
         """Close the connection."""

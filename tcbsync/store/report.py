@@ -13,7 +13,7 @@ from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
-    from tcbsync.store.reader import Reader
+    from tcbsync.store.reader import Reader, Version
 
 
 ALL = -1
@@ -89,14 +89,10 @@ class Report:
     """The rows of one mirror, to be read."""
 
     def __init__(self, reader: Reader, mirror: int) -> None:
+        self.version = reader.version
         self._reader = reader
         self._mirror = mirror
-        self._counted: tuple[int, Counts] | None = None
-
-    def version(self) -> int:
-        """Give a number that is another one whenever something was committed since: what was read may be older."""
-        version: int = self._reader.value("PRAGMA data_version")
-        return version
+        self._counted: tuple[Version, Counts] | None = None
 
     def counts(self) -> Counts:
         """Count the rows, if anything was committed since the last time."""

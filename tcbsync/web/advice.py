@@ -76,7 +76,7 @@ def _about_files(overview: Overview) -> Iterator[Verdict]:
         yield Verdict("act", told, "Mend what is listed below; then have it tried again:", "tcbsync retry")
     if count := sum(mirror.status.problems for mirror in overview.mirrors):
         yield Verdict("act", f"{plural(count, 'path')} cannot be looked at.", "Nothing there is sent or deleted.")
-    if count := sum(mirror.status.failed for mirror in overview.mirrors):
+    if count := sum(mirror.status.failed - mirror.status.parked for mirror in overview.mirrors):
         detail = "Each is tried again by itself; the reasons are listed below. To try them now:"
         yield Verdict("wait", f"{plural(count, 'file')} failed so far.", detail, "tcbsync retry")
 

@@ -9,7 +9,7 @@ from tcbsync.core.words import plural, size, span
 from tcbsync.status import iso
 from tcbsync.web.advice import advice, icon
 from tcbsync.web.markup import Html, command, join, path, prose, tag
-from tcbsync.web.thumbnails import has_thumbnail
+from tcbsync.web.thumbnails import ending, has_thumbnail
 from tcbsync.web.view import LISTED, seconds_of
 
 if TYPE_CHECKING:
@@ -212,16 +212,11 @@ def _change(mirror: MirrorView, change: Change, now: float) -> Html:
         query = urlencode({"mirror": mirror.name, "path": change.path, "v": stored.digest.hex()})
         picture = tag("img", src=f"/thumbnail?{query}", alt="", width=40, height=40, loading="lazy", decoding="async")
     else:
-        picture = tag("span", _ending(change.path), class_="kind", aria_hidden="true")
+        picture = tag("span", ending(change.path)[:5], class_="kind", aria_hidden="true")
     what = size(change.size) if change.what == "upload" else "deleted"
     told = tag("span", f"{what}, ", age(change.at, now), class_="quiet")
     key = f"change-{mirror.name}-{change.path}-{change.at}"
     return tag("li", picture, path(change.path), told, class_=change.what, data_key=key)
-
-
-def _ending(name: str) -> str:
-    _, dot, ending = name.rpartition("/")[2].rpartition(".")
-    return ending[:5].lower() if dot else ""
 
 
 def _more(count: int, verb: str) -> Html:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -222,7 +223,7 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         try:
             return await tcp.start()
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = os.strerror(error.errno) if error.errno else str(error)
             if reason != told:
                 log.warning("no status page at %s:%d: %s; it is tried again", host, port, reason)
             told = reason

@@ -33,14 +33,14 @@ BLANK = b"GIF89a\1\0\1\0\x80\0\0\0\0\0\0\0\0!\xf9\4\1\0\0\0\0,\0\0\0\0\1\0\1\0\0
 
 def has_thumbnail(path: str, size: int) -> bool:
     """Whether a file of this name and size may be shown."""
-    return _ending(path) in KINDS and 0 < size <= MOST_BYTES
+    return ending(path) in KINDS and 0 < size <= MOST_BYTES
 
 
 def read(root: Path, path: str, stored: Stored) -> tuple[str, bytes] | None:
     """Give content type and bytes of an image that the cloud holds, or None. Blocks."""
     if not has_thumbnail(path, stored.size):
         return None
-    content_type, beginnings = KINDS[_ending(path)]
+    content_type, beginnings = KINDS[ending(path)]
     try:
         with OpenFile(root, path, stored.local) as file:
             if file.fingerprint.size != stored.size:
@@ -55,5 +55,7 @@ def read(root: Path, path: str, stored: Stored) -> tuple[str, bytes] | None:
     return (content_type, data) if is_image and digest == stored.digest else None
 
 
-def _ending(path: str) -> str:
-    return path.rpartition(".")[2].lower()
+def ending(path: str) -> str:
+    """Give the ending of a file's name, in small letters; empty where it has none."""
+    _, dot, ending = path.rpartition("/")[2].rpartition(".")
+    return ending.lower() if dot else ""

@@ -214,15 +214,7 @@ def test_a_refresh_does_not_flicker(tmp_path: Path, browser: Chrome) -> None:
             "In sync.",
             "metrics",
         ]
-        assert (
-            scene.run("return [...document.querySelectorAll('.changes .path')].map(each => each.title)")
-            == [
-                "later.json",
-                "img/dot.png",
-                "index.json",
-            ]
-            or scene.run("return document.querySelector('.changes .path').title") == "later.json"
-        )
+        assert scene.run("return document.querySelector('.changes .path').title") == "later.json"
         assert scene.complaints() == []
 
 
@@ -233,11 +225,7 @@ def test_it_says_when_nobody_answers(tmp_path: Path, browser: Chrome) -> None:
         scene.shows("In sync.")
         assert "does not answer" not in scene.text
 
-        scene.house.command("status")
-        process_ends = scene.house.log  # the block below ends the daemon
     scene.shows("The daemon does not answer; this is what it said last.")
-
-    assert process_ends.exists()
     assert scene.run("return document.body.className") == "stale"
 
 

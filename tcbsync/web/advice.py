@@ -12,6 +12,7 @@ from tcbsync.web.view import seconds_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tcbsync.status import MirrorStatus
     from tcbsync.store.report import Failure
     from tcbsync.web.view import MirrorView, Overview
 
@@ -20,11 +21,11 @@ Mood = Literal["well", "busy", "wait", "act"]
 
 RATE_MINUTES = 5
 LOCAL = {
-    "changing": "it is sent once it is left alone for a moment",
-    "unreadable": "let the daemon's user read it, or ignore it",
-    "internal": "a defect of tcbsync; its log has more",
-    "delete": "the object may be gone already; look into the CloudBase console",
-    "ETag": "a proxy may have changed the bytes",
+    "changing": "It is sent once it is left alone for a moment",
+    "unreadable": "Let the daemon's user read it, or ignore it",
+    "internal": "A defect of tcbsync; its log has more",
+    "delete": "The object may be gone already: look into the CloudBase console",
+    "ETag": "A proxy may have changed the bytes",
 }
 """Codes that are not the service's."""
 
@@ -52,7 +53,7 @@ def _trouble(overview: Overview) -> Iterator[Verdict]:
     if service["state"] == "blocked":
         yield Verdict("act", "The service lets nothing through.", error)
     for mirror in overview.mirrors:
-        if mirror.status.hold and not mirror.status.held_deletes:
+        if is_unseen(mirror.status):
             yield Verdict("act", f"The folder of {mirror.name} cannot be seen.", mirror.status.hold)
     for mirror in overview.mirrors:
         if count := mirror.status.held_deletes:
@@ -70,13 +71,24 @@ def _trouble(overview: Overview) -> Iterator[Verdict]:
     yield from _about_files(overview)
 
 
+def is_unseen(told: MirrorStatus) -> bool:
+    """Whether the folder itself cannot be looked at: what fails then follows from that."""
+    return bool(told.hold) and not told.held_deletes
+
+
+def trouble_count(told: MirrorStatus) -> int:
+    """Count what is worth telling of in one mirror: failed files, and paths that cannot be looked at."""
+    return told.problems if is_unseen(told) else told.failed + told.problems
+
+
 def _about_files(overview: Overview) -> Iterator[Verdict]:
-    if parked := sum(mirror.status.parked for mirror in overview.mirrors):
+    seen = [mirror.status for mirror in overview.mirrors if not is_unseen(mirror.status)]
+    if parked := sum(each.parked for each in seen):
         told = f"{plural(parked, 'file')} {'was' if parked == 1 else 'were'} refused for good."
         yield Verdict("act", told, "Mend what is listed below; then have it tried again:", "tcbsync retry")
-    if count := sum(mirror.status.problems for mirror in overview.mirrors):
+    if count := sum(each.problems for each in seen):
         yield Verdict("act", f"{plural(count, 'path')} cannot be looked at.", "Nothing there is sent or deleted.")
-    if count := sum(mirror.status.failed - mirror.status.parked for mirror in overview.mirrors):
+    if count := sum(each.failed - each.parked for each in seen):
         detail = "Each is tried again by itself; the reasons are listed below. To try them now:"
         yield Verdict("wait", f"{plural(count, 'file')} failed so far.", detail, "tcbsync retry")
 
@@ -115,18 +127,24 @@ def _remaining(overview: Overview) -> str:
 def advice(failure: Failure, now: float) -> tuple[str, str, str]:
     """Give for a failed file its reason, what a person can do, and when it is tried again."""
     meaning = MEANINGS.get(failure.code)
-    told = LOCAL.get(failure.code) or (meaning.advice if meaning else "")
-    reason = failure.reason.removesuffix(f" ({told})")
+    hint = meaning.advice if meaning else ""
+    reason = failure.reason.removesuffix(f" ({hint})")
+    told = LOCAL.get(failure.code) or _sentence(hint)
     reason = reason.partition(f"{failure.path}: ")[2] or reason  # the path stands beside it anyway
+    reason = reason.removeprefix(f"{failure.path} ")
     if not told:
-        told = "mend the file or its name, then `tcbsync retry`" if failure.next_at is None else "nothing"
+        told = "Mend the file or its name, then `tcbsync retry`" if failure.next_at is None else ""
     if failure.next_at is None:
         when = "waits for you"
     elif failure.next_at <= now:
         when = "is tried now"
     else:
         when = f"next try in {span(failure.next_at - now)}"
-    return reason, told, when
+    return _sentence(reason), told, when
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".")
 
 
 def icon(mirror: MirrorView) -> Mood:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tcbsync.core.words import plural, size, span
 from tcbsync.status import iso
-from tcbsync.web.advice import advice, icon
+from tcbsync.web.advice import advice, icon, trouble_count
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
 from tcbsync.web.view import LISTED, seconds_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from tcbsync.engine.tally import Change, Flight
     from tcbsync.web.view import MirrorView, Overview
 
-FLIGHTS = 16
+FLIGHTS = 6
 CHANGES = 24
+BLIND = "Nothing there is sent or deleted until it can be looked at"
 STATES = {"in_sync": "in sync"}
 """A state's word for people, where it is not the contract's own."""
 
@@ -96,8 +98,9 @@ def _progress(mirror: MirrorView) -> list[Html]:
 
 def _notes(mirror: MirrorView, now: float) -> list[Html]:
     told = mirror.status
-    notes = ["" if told.held_deletes else told.reason]  # what is held has a part of the page to itself
-    if told.watch_reason and told.watch_reason != told.hold:
+    has_part = told.hold or told.failed or told.problems  # of the page, that says it
+    notes = ["" if has_part else told.reason]
+    if told.watch_reason and told.watch_mode != "waiting":
         notes.append(f"Watching ({told.watch_mode}): {told.watch_reason}")
     if told.drift:
         notes.append(f"{plural(told.drift, 'change')} came without an event, and {_was(told.drift)} found by rescans.")
@@ -130,7 +133,8 @@ def _flight(mirror: MirrorView, name: str, flight: Flight, now: float) -> Html:
     bar = tag("progress", value=sent, max=flight.size, aria_label="sent") if sent else ""
     words = f"{size(sent)} of {size(flight.size)}" if sent else size(flight.size)
     since = tag("span", f"{words}, {span(now - flight.since)}", class_="quiet")
-    return tag("li", path(name), tag("span", bar, since, class_="end"), data_key=f"flight-{mirror.name}-{name}")
+    end, kind = tag("span", bar, since, class_="end"), "long" if sent else None
+    return tag("li", path(name), end, class_=kind, data_key=f"flight-{mirror.name}-{name}")
 
 
 def held(overview: Overview) -> Html:
@@ -162,37 +166,35 @@ def approval(mirror: MirrorView) -> str:
 
 
 def failures(overview: Overview) -> Html:
-    """Show what could not be mirrored, why, and what to do."""
-    rows = [row for mirror in overview.mirrors for row in _failures(mirror, overview.at)]
-    count = sum(mirror.status.failed + mirror.status.problems for mirror in overview.mirrors)
-    if not count:
+    """Show what could not be mirrored: why, and what to do, and then the files that this is so with."""
+    groups: dict[tuple[str, str], list[Html]] = {}
+    every = ((mirror.name, *each) for mirror in overview.mirrors for each in _failed(mirror, overview.at))
+    for name, failed, reason, todo, when in islice(every, LISTED):
+        whose = tag("span", name, class_="quiet") if len(overview.mirrors) > 1 else ""
+        row = tag("li", path(failed), whose, tag("span", when, class_="quiet"), data_key=f"failure-{name}-{failed}")
+        groups.setdefault((reason, todo), []).append(row)
+    if not groups:
         return Html()
-    columns = ("File", "Reason", "What to do", "When")
-    listed = table(columns, rows[:LISTED], "failures")
-    return section("failed", "Failed", listed, _more(count - len(rows[:LISTED]), "tcbsync failed"), count=f"{count:,}")
+    count = sum(trouble_count(mirror.status) for mirror in overview.mirrors)
+    more = _more(count - sum(map(len, groups.values())), "tcbsync failed")
+    return section("failed", "Failed", *starmap(_group, groups.items()), more, count=f"{count:,}")
 
 
-def _failures(mirror: MirrorView, now: float) -> list[Html]:
-    rows = []
+def _group(why: tuple[str, str], rows: Sequence[Html]) -> Html:
+    reason, todo = why
+    head = tag("p", tag("b", prose(reason)), join(". ", prose(todo)) if todo else "", ".")
+    return tag("div", head, tag("ul", *rows, class_="list two"), class_="group")
+
+
+def _failed(mirror: MirrorView, now: float) -> Iterator[tuple[str, str, str, Html]]:
+    """Give path, reason, what to do, and when it is tried again."""
     for name, reason, since in mirror.lists.problems:
-        todo = "nothing there is sent or deleted until it can be looked at"
-        rows.append(_failure(mirror, name, reason, todo, join("since ", age(since, now))))
+        yield name, reason, BLIND, join("since ", age(since, now))
+        if not name:  # all others are only what follows from this
+            return
     for failure in mirror.lists.failures:
         reason, todo, when = advice(failure, now)
-        tries = tag("small", plural(failure.attempts, "try"))
-        rows.append(_failure(mirror, failure.path, reason, todo, join(when, tries)))
-    return rows
-
-
-def _failure(mirror: MirrorView, name: str, reason: str, todo: str, when: Html) -> Html:
-    return tag(
-        "tr",
-        tag("th", path(name), tag("small", mirror.name), scope="row"),
-        cell("Reason", prose(reason)),
-        cell("What to do", prose(todo)),
-        cell("When", when),
-        data_key=f"failure-{mirror.name}-{name}",
-    )
+        yield failure.path, reason, todo, join(f"{plural(failure.attempts, 'try')}, {when}")
 
 
 def changes(overview: Overview) -> Html:

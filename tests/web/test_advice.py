@@ -17,7 +17,7 @@ from tests.web.viewing import NOW, mirror, overview
 BLOCKED = {"state": "blocked", "last_error": "invalid ip [40164] (put this host into the IP whitelist)"}
 OFFLINE = {"state": "offline", "last_error": "no connection", "paused_until": iso(NOW + 40)}
 HELD = {"state": "held", "held_deletes": 14, "hold": "14 objects would be deleted", "lists": Lists(listing="abcd1234")}
-MISSING = {"state": "held", "hold": "root /srv/assets/site is missing; is the volume mounted?"}
+MISSING: dict[str, Any] = {"state": "held", "hold": "root /srv/assets/site is missing; is the volume mounted?"}
 PARKED: dict[str, Any] = {"state": "syncing", "failed": 3, "parked": 3}
 BLIND = {"state": "syncing", "problems": 1}
 FAILED = {"state": "syncing", "failed": 1}
@@ -122,19 +122,19 @@ def test_in_sync_and_still_worth_a_word() -> None:
                 None,
                 NOW,
             ),
-            ("the file is too large", "COS: at most 5 GB in one POST", "waits for you"),
+            ("The file is too large", "COS: at most 5 GB in one POST", "waits for you"),
         ),
         (
             Failure("a.png", "-501007", "upload site/a.png: invalid argument", 1, None, NOW),
-            ("invalid argument", "mend the file or its name, then `tcbsync retry`", "waits for you"),
+            ("Invalid argument", "Mend the file or its name, then `tcbsync retry`", "waits for you"),
         ),
-        (Failure("b", "HTTP 502", "in trouble", 1, NOW + 75, NOW), ("in trouble", "nothing", "next try in 75 s")),
-        (Failure("b", "HTTP 502", "in trouble", 1, NOW - 1, NOW), ("in trouble", "nothing", "is tried now")),
+        (Failure("b", "HTTP 502", "in trouble", 1, NOW + 75, NOW), ("In trouble", "", "next try in 75 s")),
+        (Failure("b", "HTTP 502", "in trouble", 1, NOW - 1, NOW), ("In trouble", "", "is tried now")),
         (
             Failure("c", "unreadable", "c cannot be read: Permission denied", 4, NOW + 3600, NOW),
             (
-                "c cannot be read: Permission denied",
-                "let the daemon's user read it, or ignore it",
+                "Cannot be read: Permission denied",
+                "Let the daemon's user read it, or ignore it",
                 "next try in 60 min",
             ),
         ),
@@ -143,6 +143,13 @@ def test_in_sync_and_still_worth_a_word() -> None:
 def test_what_becomes_of_a_file_that_failed(failure: Failure, expected: tuple[str, str, str]) -> None:
     """Its reason without what is said beside it, the next step, and the next try."""
     assert advice(failure, NOW) == expected
+
+
+def test_what_follows_from_a_missing_folder_is_no_trouble_of_its_own() -> None:
+    """Its files vanish, and it is itself a path that cannot be looked at: one sentence says it all."""
+    told = verdict(overview(mirror(**MISSING, failed=200, problems=1)))
+
+    assert (told.headline, told.then) == ("The folder of site cannot be seen.", "")
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,7 @@ def test_a_day(tmp_path: Path, browser: Chrome) -> None:
 
         scene.cloud.tell("faults", [{"call": "uploadfile", "kind": "errcode", "errcode": -501007, "key": "*bad*"}])
         (scene.root / "bad.json").write_text("bad")
-        scene.shows("1 file was refused for good.", "bad.json", "invalid argument", "waits for you")
+        scene.shows("1 file was refused for good.", "bad.json", "Invalid argument", "waits for you")
 
         for number in range(8):
             (scene.root / f"{number}.txt").unlink()

@@ -75,8 +75,8 @@ def test_a_page_in_trouble() -> None:
         "1 delete of site waits for you.",
         "After that: 1 file was refused for good.",
         "tcbsync approve site --list abcd1234",
-        "invalid argument",
-        "waits for you",
+        "Invalid argument. Mend the file or its name, then tcbsync retry.",
+        "1 try, waits for you",
         "1.0 KiB of 4.0 KiB, 9 s",
         "1 name can never be mirrored: tcbsync failed lists them.",
         "2.0 KiB, 5 min ago",
@@ -122,8 +122,24 @@ def test_long_lists_are_cut() -> None:
     text = Document(markup).text
     assert text.count("and 950 more: tcbsync failed") == 1
     assert text.count("and 950 more: tcbsync held") == 1
-    assert "and 984 more" in text
+    assert "and 994 more" in text
     assert len(markup) < 100_000
+
+
+def test_failed_files_are_put_together_by_their_reason() -> None:
+    """What has the same reason is told once, with all the files; a missing folder hides what follows from it."""
+    names = [f"img/{number}.png" for number in range(9)]
+    view = troubled(*names)
+    root = Lists(problems=[("", "root /srv is missing", NOW)], failures=view.lists.failures)
+    missing = mirror(state="held", failed=9, problems=1, hold="root /srv is missing", lists=root)
+
+    together = Document(page.whole(overview(mirror(failed=9, lists=Lists(failures=view.lists.failures))))).text
+    unseen = Document(page.whole(overview(missing))).text
+
+    assert together.count("Invalid argument") == 1
+    assert all(name in together for name in names)
+    assert "(the whole folder)" in unseen
+    assert "Invalid argument" not in unseen
 
 
 def test_an_image_in_the_cloud_has_a_thumbnail() -> None:

@@ -25,39 +25,33 @@ def title(told: Verdict) -> str:
 
 def main(overview: Overview, told: Verdict) -> Html:
     """Give everything that changes."""
-    lead = tag(
-        "header",
-        tag("h1", told.headline),
-        tag("p", prose(told.detail), join(" ", command(told.command)) if told.command else "") if told.detail else "",
-        tag("p", f"After that: {told.then}", class_="quiet") if told.then else "",
-        class_=f"verdict {told.mood}",
-        role="status",
-        id="verdict",
-    )
-    return tag(
-        "main",
-        lead,
+    hour = sections.section("hour", "Last hour", chart(overview.hour))
+    return _main(
+        told,
         sections.mirrors(overview),
         sections.held(overview),
         sections.failures(overview),
-        tag(
-            "div",
-            sections.section("hour", "Last hour", chart(overview.hour)),
-            sections.flights(overview),
-            class_="pair",
-        ),
+        tag("div", hour, sections.flights(overview), class_="pair"),
         sections.changes(overview),
-        id="main",
-        data_mood=told.mood,
     )
 
 
 def failed_main(told: Verdict) -> Html:
     """Give what stands there while the manifest cannot be read."""
+    return _main(told)
+
+
+def _main(told: Verdict, *parts: Html) -> Html:
+    detail = join(prose(told.detail), join(" ", command(told.command)) if told.command else "")
     lead = tag(
-        "header", tag("h1", told.headline), tag("p", prose(told.detail)), class_=f"verdict {told.mood}", role="status"
+        "header",
+        tag("h1", told.headline),
+        tag("p", detail) if detail else "",
+        tag("p", f"After that: {told.then}", class_="quiet") if told.then else "",
+        class_=f"verdict {told.mood}",
+        id="verdict",
     )
-    return tag("main", lead, id="main", data_mood=told.mood)
+    return tag("main", lead, *parts, id="main", data_mood=told.mood)
 
 
 def document(told: Verdict, body: Html) -> Html:
@@ -76,9 +70,10 @@ def document(told: Verdict, body: Html) -> Html:
     silence = tag(
         "p", "The daemon does not answer; this is what it said last.", id="silence", hidden=True, role="alert"
     )
+    news = tag("p", id="news", role="status")  # read out, and only when the mood changes: counts change all the time
     links = [tag("a", name, href=f"/{name}") for name in ("metrics", "healthz", "readyz")]
     foot = tag("footer", tag("span", f"tcbsync {__version__}"), *links)
-    return join(Html("<!doctype html>\n"), tag("html", head, tag("body", silence, body, foot), lang="en"))
+    return join(Html("<!doctype html>\n"), tag("html", head, tag("body", silence, body, foot, news), lang="en"))
 
 
 def whole(overview: Overview) -> Html:

@@ -147,6 +147,7 @@ def test_a_day(tmp_path: Path, browser: Chrome) -> None:
             (scene.root / f"{number}.txt").unlink()
         scene.shows("8 deletes of site wait for you.", "tcbsync approve site --list", "After that: 1 file was refused")
         assert scene.browser.title == "8 deletes of site wait for you · tcbsync"
+        assert scene.run("return document.getElementById('news').innerText") == "1 file was refused for good · tcbsync"
         assert scene.run("return document.getElementById('icon').href").endswith("/icon-act.svg")
         command = scene.run("return document.querySelector('#verdict .command').innerText").split()
 

@@ -48,7 +48,9 @@
 
   function show(answer) {
     const now = new DOMParser().parseFromString(answer.main, "text/html").getElementById("main");
-    patch(document.getElementById("main"), now);
+    const main = document.getElementById("main");
+    if (main.dataset.mood !== answer.mood) document.getElementById("news").textContent = answer.title;
+    patch(main, now);
     if (document.title !== answer.title) document.title = answer.title;
     const icon = `/icon-${answer.mood}.svg`;
     const link = document.getElementById("icon");

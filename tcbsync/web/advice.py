@@ -65,9 +65,9 @@ def _trouble(overview: Overview) -> Iterator[Verdict]:
         yield Verdict("act", "The cloud's storage is used up.", error)
     if service["state"] == "offline":
         waiting = "Everything goes on by itself when the service answers"
-        yield Verdict("wait", "The service cannot be reached.", f"{waiting}{_until(overview)}: {error}")
+        yield Verdict("wait", "The service cannot be reached.", f"{waiting}{until(overview)}: {error}")
     if service["state"] == "paused":
-        yield Verdict("wait", "The service asked for a pause.", f"It goes on by itself{_until(overview)}: {error}")
+        yield Verdict("wait", "The service asked for a pause.", f"It goes on by itself{until(overview)}: {error}")
     yield from _about_files(overview)
 
 
@@ -112,9 +112,10 @@ def _quiet(overview: Overview) -> Verdict:
     return Verdict("well", "In sync.", worth or overview.service["notice"] or detail)
 
 
-def _until(overview: Overview) -> str:
-    until = seconds_of(overview.service["paused_until"])
-    return "" if until is None or until <= overview.at else f", next try in {span(until - overview.at)}"
+def until(overview: Overview) -> str:
+    """Say when the service is tried again, where that is known."""
+    at = seconds_of(overview.service["paused_until"])
+    return "" if at is None or at <= overview.at else f", next try in {span(at - overview.at)}"
 
 
 def _remaining(overview: Overview) -> str:

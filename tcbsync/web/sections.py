@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from tcbsync.core.words import plural, size, span
 from tcbsync.status import iso
-from tcbsync.web.advice import advice, icon, trouble_count
+from tcbsync.web.advice import advice, icon, trouble_count, until
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
 from tcbsync.web.view import LISTED, seconds_of
@@ -57,7 +57,14 @@ def mirrors(overview: Overview) -> Html:
     """Show each mirror with its state and how far it is."""
     columns = ("Mirror", "State", "#Files", "#Size", "#To upload", "#To delete", "#Failed", "#Held", "Last scan")
     rows = [row for each in overview.mirrors for row in _mirror(each, overview.at)]
-    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"))
+    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"), *_service(overview))
+
+
+def _service(overview: Overview) -> list[Html]:
+    """Show the service where it is not well, or where something about it should be mended."""
+    service = overview.service
+    told = [f"Service {service['state']}{until(overview)}: {service['last_error']}"] if service["state"] != "ok" else []
+    return [tag("p", prose(each)) for each in (*told, service["notice"]) if each]
 
 
 def _mirror(mirror: MirrorView, now: float) -> list[Html]:
@@ -91,15 +98,15 @@ def _progress(mirror: MirrorView) -> list[Html]:
     done = min(whole, told.bytes + sum(flight.sent for _, flight in mirror.flights))
     if not whole:  # empty files only
         done, whole = told.files, told.files + told.pending_uploads
-    percent = f"{100 * done / whole:.0f} %"
+    percent = f"{min(99, 100 * done // whole)} %"  # what is not done is not all
     bar = tag("progress", percent, value=done, max=whole, aria_label=f"{told.name}: uploaded")
     return [tag("p", bar, tag("span", percent, class_="quiet"), class_="progress")]
 
 
 def _notes(mirror: MirrorView, now: float) -> list[Html]:
     told = mirror.status
-    has_part = told.hold or told.failed or told.problems  # of the page, that says it
-    notes = ["" if has_part else told.reason]
+    is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")  # elsewhere on the page
+    notes = ["" if is_told else told.reason]
     if told.watch_reason and told.watch_mode != "waiting":
         notes.append(f"Watching ({told.watch_mode}): {told.watch_reason}")
     if told.drift:

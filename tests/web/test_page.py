@@ -167,6 +167,20 @@ def test_labels() -> None:
             assert "alt" in attributes
 
 
+def test_the_service_is_told_of_once() -> None:
+    """However many mirrors wait for it, and whatever comes first; what waits for it is never all done."""
+    service = {"state": "offline", "last_error": "no connection", "notice": "somebody renews the token"}
+    waiting = mirror("a", state="offline", reason="no connection", bytes=10**9, pending_uploads=1, pending_bytes=1)
+
+    text = Document(page.whole(overview(waiting, mirror("b", state="offline", reason="no connection"), **service))).text
+
+    assert text.count("no connection") == 2  # in the verdict, and below the mirrors
+    assert "Service offline: no connection" in text
+    assert "somebody renews the token" in text
+    assert "99 %" in text
+    assert "100 %" not in text
+
+
 def test_the_title_is_the_verdict() -> None:
     """So that a tab in the background says it too, and so does its icon."""
     markup = page.whole(overview(troubled("a")))

@@ -81,3 +81,10 @@ def at_work(config: Config) -> tuple[str, bool]:
     """Name the process that holds the state directory now, if any, and say whether it is a daemon, which answers."""
     process = holder(config.state_dir) or ""
     return process, process.startswith("tcbsync run ")
+
+
+async def ask_daemon(config: Config, verb: str, **values: Any) -> Any:
+    """Ask the daemon that holds the state directory. Raises StateError."""
+    from tcbsync import control  # noqa: PLC0415 - what speaks HTTP takes longer to load than most verbs to run
+
+    return await control.ask(config.state_dir, verb, **values)

@@ -10,7 +10,6 @@ from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
 from tcbsync.daemon import once
-from tcbsync.daemon.run import run as run_daemon
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +42,9 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    await run_daemon(load_config(options))
+    from tcbsync.daemon.run import run  # noqa: PLC0415 - watching takes a while to load, and no other verb does it
+
+    await run(load_config(options))
     return exits.DONE
 
 

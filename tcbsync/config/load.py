@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from tcbsync.config.schema import Config
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.ignore import rule_problem
 from tcbsync.core.keys import prefix_problem
+from tcbsync.core.timetable import clashes, minutes_of
 
 if TYPE_CHECKING:
     from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig, WebConfig
@@ -88,6 +90,7 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     if config.state_dir is not WRONG and not config.state_dir.is_absolute():
         mistakes.add("state_dir", "must be an absolute path")
     _check_service(config.service, mistakes)
+    _check_bandwidth(config.service, mistakes)
     _check_credentials(config.credentials, mistakes)
     if config.web is not None:
         _check_web(config.web, mistakes)
@@ -125,6 +128,22 @@ def host_and_port(listen: str) -> tuple[str, int]:
     if not parts.hostname or parts.port is None or parts.netloc != listen or "@" in listen:
         raise ValueError(listen)
     return parts.hostname, parts.port
+
+
+def _check_bandwidth(service: ServiceConfig, mistakes: Mistakes) -> None:
+    if not isinstance(service.bandwidth, Mapping):
+        return
+    key, times = "service.bandwidth", service.bandwidth
+    if not times:
+        mistakes.add(key, "name at least one time, or a number of bytes a second")
+    right = {}
+    for time in times:
+        try:
+            right[time] = minutes_of(time)
+        except ValueError as problem:
+            mistakes.add(f"{key}.{time}", str(problem))
+    for time, earlier in clashes(right).items():
+        mistakes.add(f"{key}.{time}", f"is at the same time as {earlier}")
 
 
 def _has_host(address: str) -> bool:

@@ -13,6 +13,7 @@ from tcbsync.cloud.wire import CloudSettings
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
+from tcbsync.core.timetable import timetable
 from tcbsync.daemon.credentials import token_source
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
@@ -67,11 +68,12 @@ async def assembled(
     `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
+    Host.prepare()
     cloud = connect(config)
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = Pace(host or Host(), uploads=config.service.uploads, deletes=config.service.deletes)
+            pace = _pace(config.service, host or Host())
             yield Assembly(
                 store,
                 cloud,
@@ -134,6 +136,11 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     """Give the form's further fields; an empty one is left out of it."""
     form = {} if config.content_type == "auto" else {"Content-Type": ""}
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
+
+
+def _pace(service: ServiceConfig, host: Host) -> Pace:
+    limits = None if service.bandwidth is None else timetable(service.bandwidth)
+    return Pace(host, uploads=service.uploads, deletes=service.deletes, timetable=limits)
 
 
 def _retry(service: ServiceConfig, tally: Tally) -> Retry:

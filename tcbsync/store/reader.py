@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-CACHE_KIB = 16_000
-Version = tuple[int, int]
-"""SQLite counts the commits of others and the changes of a connection itself."""
+CACHE_KIB = 2_000
+"""A look at the whole tree reads each page once: more would be memory for nothing."""
 
 
 class Reader:
@@ -37,10 +36,6 @@ class Reader:
         self._path = path
         self._on_damage = on_damage
         self._lock = threading.Lock()
-
-    def version(self) -> Version:
-        """Give a value that is another one once something was committed: what was read before may be old then."""
-        return self.value("PRAGMA data_version"), self._connection.total_changes
 
     def close(self) -> None:
         """Close the connection."""
@@ -79,6 +74,10 @@ class Reader:
         """Give the only value of an answer of one row."""
         ((value,),) = self.rows(query, values)
         return value
+
+    def version(self) -> tuple[int, int]:
+        """Give what is never the same again once anybody has committed: others, or this connection itself."""
+        return self.value("PRAGMA data_version"), self._connection.total_changes
 
 
 def open_reader(path: Path, on_damage: Callable[[StateDamaged], None] = lambda _error: None) -> Reader:

@@ -13,7 +13,7 @@ from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
-    from tcbsync.store.reader import Reader, Version
+    from tcbsync.store.reader import Reader
 
 
 ALL = -1
@@ -92,17 +92,16 @@ class Report:
         self.version = reader.version
         self._reader = reader
         self._mirror = mirror
-        self._counted: tuple[Version, Counts] | None = None
+        self._counted: tuple[tuple[int, int], Counts] | None = None
 
     def counts(self) -> Counts:
-        """Count the rows, if anything was committed since the last time."""
-        version = self.version()
+        """Count the rows. Reads the whole index of work, and the table once; nothing where no row was written since."""
+        version = self._reader.version()
         if self._counted is None or self._counted[0] != version:
-            self._counted = version, self._count()
+            self._counted = (version, self._count())
         return self._counted[1]
 
     def _count(self) -> Counts:
-        """Read the whole index of work, and the table once."""
         tally: dict[tuple[int, int, bool], int] = {}
         waiting = []
         for state, parked, has_failed, count, since in self._reader.rows(

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tcbsync.engine.tally import Change, Flight, Tally
     from tcbsync.local.watch import WatchState
     from tcbsync.status import MirrorStatus
-    from tcbsync.store.reader import Version
     from tcbsync.store.report import Failure, Held, Report, Stored
 
 LISTED = 50
@@ -125,7 +124,7 @@ class View:
         self._fresh_until = 0.0
         self._looking = asyncio.Lock()
         self._equal_at: dict[str, float] = {}
-        self._listings: dict[str, tuple[Version, str]] = {}
+        self._listings: dict[str, tuple[tuple[int, int], str]] = {}
 
     async def look(self) -> Overview:
         """Give what is, or what was a moment ago. Raises StateError where the manifest cannot be read."""

@@ -116,8 +116,11 @@ class House:
         self.configure(**dict(self.options))
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration; options are those of the mirror, but for `web`: none is served unless it is told."""
-        web = options.pop("web", None)
+        """Write the configuration; options are those of the mirror, but for `service`, a mapping, and `web`.
+
+        No page is served unless `web` says where.
+        """
+        service, web = options.pop("service", {}), options.pop("web", None)
         mirror = {
             "name": "site",
             "root": str(self.root),
@@ -131,7 +134,7 @@ class House:
         }
         document = {
             "state_dir": str(self.place / "state"),
-            "service": {"api_base": self.url, "retry_seconds": 0.05, "retry_max_seconds": 0.2},
+            "service": {"api_base": self.url, "retry_seconds": 0.05, "retry_max_seconds": 0.2, **service},
             "credentials": {"appid": "wx0123456789abcdef", "secret_env": "TCBSYNC_SECRET"},
             "mirrors": [mirror],
             "web": web,

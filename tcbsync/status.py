@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
 
+STATES = ("starting", "scanning", "held", "offline", "paused", "syncing", "in_sync", "stopped")
 PAUSED = ("paused", "blocked", "full")
 
 
@@ -40,12 +41,20 @@ class MirrorStatus:
     last_scan_at: str | None = None
     last_proved_at: str | None = None
     kept: int = 0
+    parked: int = 0
+    """Of the failed ones: they wait for a person."""
     problems: int = 0
+    skipped: int = 0
+    """Names that were looked at and can never be mirrored."""
     drift: int = 0
     watch_reason: str = ""
     hold: str = ""
     """Why deletes wait for a person, or for the root to come back."""
     hold_since: str | None = None
+    bytes: int = 0
+    pending_bytes: int = 0
+    oldest_pending_at: str | None = None
+    """Since when the longest waiting change waits."""
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
 
@@ -208,7 +217,12 @@ def _describe(name: str, state: str, report: Report, *, hold: str, **more: Any) 
         failed=counts.failed,
         held_deletes=counts.held_deletes,
         kept=counts.kept,
+        parked=counts.parked,
+        bytes=counts.bytes,
+        pending_bytes=counts.pending_bytes,
+        oldest_pending_at=iso(counts.oldest_pending),
         problems=report.blocking_problems(),
+        skipped=report.skipped(),
         last_scan_at=iso(last_scan_at),
         last_proved_at=iso(last_equal_at),
         hold=hold,

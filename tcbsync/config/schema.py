@@ -85,6 +85,14 @@ class MirrorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The status page, metrics and health, by HTTP. `hosts`: further names that it may be called by."""
+
+    listen: str = "127.0.0.1:8071"
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration."""
 
@@ -92,3 +100,4 @@ class Config:
     mirrors: tuple[MirrorConfig, ...]
     credentials: CredentialsConfig = field(default_factory=CredentialsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
+    web: WebConfig | None = field(default_factory=WebConfig)

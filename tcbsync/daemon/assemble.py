@@ -20,6 +20,7 @@ from tcbsync.engine.host import Host
 from tcbsync.engine.mirror import Mirror
 from tcbsync.engine.pace import Pace
 from tcbsync.engine.parts import Habits, Parts, Target
+from tcbsync.engine.tally import Tally
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
@@ -73,12 +74,11 @@ async def assembled(
         store = Store(config.state_dir, what)
         try:
             pace = _pace(config.service, host or Host())
-            retry = _retry(config.service)
             yield Assembly(
                 store,
                 cloud,
                 pace,
-                [await _mirror(mirror, store, cloud, pace, retry, grace=grace) for mirror in mirrors],
+                [await _mirror(mirror, store, cloud, pace, config.service, grace=grace) for mirror in mirrors],
             )
         finally:
             await store.close()
@@ -87,10 +87,10 @@ async def assembled(
 
 
 async def _mirror(
-    config: MirrorConfig, store: Store, cloud: HttpCloud, pace: Pace, retry: Retry, *, grace: bool
+    config: MirrorConfig, store: Store, cloud: HttpCloud, pace: Pace, service: ServiceConfig, *, grace: bool
 ) -> Mirror:
     delays = Delays(quiet_seconds=config.quiet_seconds)
-    settle = Settle(delays)
+    settle, tally = Settle(delays), Tally()
     mirror: Mirror
 
     def look_again(path: str, noticed_at: float | None = None) -> None:
@@ -106,10 +106,11 @@ async def _mirror(
         ),
         manifest=await store.manifest(config.name, config.env, config.prefix),
         cloud=cloud,
-        retry=retry,
+        retry=_retry(service, tally),
         pace=pace,
         busy=Busy(look_again),
         look_again=look_again,
+        tally=tally,
     )
     guard = (
         Guard(None, None) if config.guard is None else Guard(config.guard.max_deletes, config.guard.max_delete_percent)
@@ -144,8 +145,9 @@ def _pace(service: ServiceConfig, host: Host) -> Pace:
     return Pace(host, uploads=uploads, deletes=service.deletes, timetable=limits)
 
 
-def _retry(service: ServiceConfig) -> Retry:
+def _retry(service: ServiceConfig, tally: Tally) -> Retry:
     def on_retry(error: CloudError, seconds: float) -> None:
+        tally.retries[type(error).__name__] += 1
         log.debug("tried again in %.1f s: %s", seconds, error)
 
     return Retry(

@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
+from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateDamaged, StateError
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
 from tcbsync.daemon.notify import notify
@@ -24,9 +25,11 @@ from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
+from tcbsync.web.server import Site, keep_serving
+from tcbsync.web.view import Source, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
@@ -61,6 +64,10 @@ async def run(config: Config) -> None:
             running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
             running.append(tasks.create_task(assembly.store.keep_copies(), name="copies"))
             running.append(tasks.create_task(assembly.store.until_damaged(), name="damage"))
+            if config.web is not None:
+                host, port = host_and_port(config.web.listen)
+                site = daemon.site([host, *config.web.hosts], vitals.silent)
+                running.append(tasks.create_task(keep_serving(site, host, port), name="page"))
             notify(READY="1", STATUS="watching, first scan")
             log.info(
                 "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
@@ -149,6 +156,12 @@ class Daemon:
             if states != said:
                 log.info("%s", states)
                 said = states
+
+    def site(self, hosts: Collection[str], ailing: Callable[[], list[str]]) -> Site:
+        """Give the status page of this process. `ailing` names the parts that do not get on."""
+        sources = [Source(each.mirror, self._reports[each.mirror.name], each) for each in self.watchings]
+        view = View(sources, self._assembly.pace, lambda: self._assembly.cloud.notice)
+        return Site(view, hosts, ailing)
 
     async def _states(self) -> tuple[str, str]:
         """Give each mirror's state, and the line in which `systemctl status` shows it with its counts."""

@@ -134,7 +134,7 @@ class Deletes:
                 deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, removed, self._host.now())
-        self._parts.tally.deletes += len(removed)
+        self._parts.tally.deleted(removed, self._host.now())
         await self._note_refused(gone, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(removed)
 

@@ -27,6 +27,7 @@ from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.engine.reads import Large, Reads, Whole, Young
 from tcbsync.engine.stream import Stream
+from tcbsync.engine.tally import Flight
 from tcbsync.local.digest import OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
@@ -123,6 +124,7 @@ class Uploads:
                 await self._take(job, turn)
             finally:
                 turn.end()
+                self._parts.tally.flights.pop(job.path, None)
 
     async def _take(self, job: Job, turn: Turn) -> None:
         with self._host.heart.rest():  # the threads that read are watched
@@ -169,7 +171,13 @@ class Uploads:
             if found.digest == row.digest:
                 await self._touch(found)
                 return
-        await self._send(Found(job.path, fingerprint, job.local), stream.chunks(), stream.proof, turn)
+        chunks = self._noted(job.path, stream.chunks())
+        await self._send(Found(job.path, fingerprint, job.local), chunks, stream.proof, turn)
+
+    async def _noted(self, path: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for data in chunks:
+            yield data
+            self._parts.tally.sent(path, len(data), self._host.now())
 
     async def _touch(self, found: Found) -> None:
         if await self._manifest.write(rows.prove, found, self._host.now()):
@@ -195,6 +203,7 @@ class Uploads:
             if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
+            self._parts.tally.flights[found.path] = Flight(found.fingerprint.size, self._host.now())
             way.through(self._pace.upload_slots)
             body = Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
             receipt = await self._parts.cloud.send(link, body)
@@ -220,8 +229,7 @@ class Uploads:
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
-        self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += proof.fingerprint.size
+        self._parts.tally.uploaded(proof.path, proof.fingerprint.size, self._host.now())
 
 
 class Turn:

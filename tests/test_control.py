@@ -109,7 +109,7 @@ async def test_a_folder_in_which_no_socket_can_be_made(tmp_path: Path) -> None:
 async def test_a_handlers_no_is_the_callers(tmp_path: Path) -> None:
     """What a handler refuses, with its hint, is what the caller reads."""
     async with control.serve(tmp_path, HANDLERS):
-        with pytest.raises(StateError) as caught:
+        with pytest.raises(ConfigError) as caught:
             await control.ask(tmp_path, "refuse")
 
     assert str(caught.value) == "there is no mirror sight (there is site)"

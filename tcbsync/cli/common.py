@@ -9,6 +9,7 @@ from tcbsync import status
 from tcbsync.cli.output import warn
 from tcbsync.config.advice import warnings
 from tcbsync.config.load import find_config, load
+from tcbsync.core.errors import StateError
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store.lock import holder
 
@@ -81,3 +82,15 @@ def at_work(config: Config) -> tuple[str, bool]:
     """Name the process that holds the state directory now, if any, and say whether it is a daemon, which answers."""
     process = holder(config.state_dir) or ""
     return process, process.startswith("tcbsync run ")
+
+
+def needs_daemon(config: Config, otherwise: str) -> None:
+    """See that a daemon holds the state directory now. Raises StateError, which says what to do `otherwise`."""
+    process, is_daemon = at_work(config)
+    if is_daemon:
+        return
+    if process:
+        raise StateError(
+            f"{config.state_dir} is held by {process}, which takes no orders", hint="wait until it is done"
+        )
+    raise StateError(f"no daemon runs with {config.state_dir}", hint=otherwise)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
+from tcbsync.config.load import find_config, load
 from tcbsync.daemon import once
 from tcbsync.daemon.run import run as run_daemon
 
@@ -43,7 +45,8 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 async def _run(options: argparse.Namespace) -> int:
-    await run_daemon(load_config(options))
+    path = find_config(options.config).absolute()
+    await run_daemon(load_config(options), partial(load, path))
     return exits.DONE
 
 

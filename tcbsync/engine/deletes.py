@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches, release_at
 from tcbsync.core.errors import CloudError, Refused, StateError, defect
+from tcbsync.core.events import Deleted, Failed
 from tcbsync.core.model import State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.store import rows
@@ -150,7 +151,7 @@ class Deletes:
         return [job for job, is_gone in checked if is_gone]
 
     async def _call(self, jobs: Sequence[Job]) -> bool:
-        if self._pace.wait_seconds(self._target.env, uploads=False):
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
             raise Closed
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
         if not ready:
@@ -161,6 +162,8 @@ class Deletes:
         gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, gone, self._host.now())
         self._parts.tally.deletes += len(gone)
+        for path in gone:
+            self._parts.tell(Deleted(path))
         await self._note_refused(jobs, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(gone)
 
@@ -175,5 +178,6 @@ class Deletes:
         for job in jobs:
             due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
             await self._manifest.write(rows.fail, job.path, code, reason, due_at)
+            self._parts.tell(Failed(job.path, "delete", code, reason, is_parked=is_final))
         what = jobs[0].path if len(jobs) == 1 else f"{len(jobs)} objects"
         log.warning("%s could not be deleted: %s", what, reason, extra={"code": code})

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from tcbsync.core.events import Held, Released
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.model import Plan, Problem, Skipped
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
@@ -37,6 +38,8 @@ class Sight:
     deletes: int = 0
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    again: set[str] = field(default_factory=set)
+    """Paths of which nothing was decided: they settle, or an operation is under way. Noted where somebody waits."""
 
     @property
     def files(self) -> int:
@@ -56,6 +59,14 @@ class Sight:
         self.deletes += len(plan.deletes) + len(plan.keeps)
         self.problems += plan.problems
         self.skipped += plan.skipped
+
+
+class Awaited(Protocol):
+    """Somebody who waits for looks."""
+
+    def looked(self, scopes: Sequence[str], again: Collection[str]) -> None:
+        """Note a look that began after this one asked: at `scopes`, but for the paths to be looked at `again`."""
+        ...
 
 
 class Looks:
@@ -86,6 +97,8 @@ class Looks:
         """At the whole tree or a part of it: what it finds is not written down yet."""
         self.sight = Sight()
         """What the newest look at the whole tree found, so far if it is still under way."""
+        self.awaited: set[Awaited] = set()
+        """Who waits for looks that begin from now on."""
 
     async def look(self, scopes: Sequence[str], *, defers: bool = False) -> Sight:
         """Look at `scopes`, as the disk spells them, and write down what they want. Raises StateError.
@@ -94,6 +107,7 @@ class Looks:
         """
         sight = Sight()
         is_full = "" in scopes
+        awaited = list(self.awaited)
         self.is_looking = True
         if is_full:
             self.sight, self.is_scanning = sight, True
@@ -102,6 +116,9 @@ class Looks:
         finally:
             self.is_looking = self.is_scanning = False
             self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
+        if not self.root_problem:
+            for each in awaited:
+                each.looked(scopes, sight.again)
         return sight
 
     async def open(self, *, anew: bool = False) -> Disk:
@@ -141,8 +158,8 @@ class Looks:
             while (plan := await host.offload(next, slices, None)) is not None:
                 files += plan.unchanged + len(plan.uploads) + len(plan.touches)
                 if defers:
-                    self._defer(plan, set(scopes))
-                is_obeyed = not self._void(plan, ended) and is_obeyed
+                    self._defer(plan, set(scopes), sight)
+                is_obeyed = not self._void(plan, ended, sight) and is_obeyed
                 sight.add(plan)
                 if plan and comparison.volumes is not None:
                     await self._holds.remember(comparison.volumes)
@@ -155,6 +172,7 @@ class Looks:
             await manifest.write(rows.note_problems, comparison.covered, found, now)
         self._holds.has_files = files > 0 if is_full and comparison.covered else self._holds.has_files or files > 0
         if comparison.is_remounted:
+            sight.again.add("")
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
             await self._holds.review(comparison.volumes)
@@ -163,7 +181,7 @@ class Looks:
             await manifest.write(rows.scanned, disk.rules.digest if is_obeyed else "", now)
             self.has_scanned = True
 
-    def _defer(self, plan: Plan, closed: set[str]) -> None:
+    def _defer(self, plan: Plan, closed: set[str], sight: Sight) -> None:
         """Take files out of `plan` that may still be written."""
         young_ns = (self._parts.host.now() - self._settle.delays.quiet_seconds) * 1e9
         now = asyncio.get_running_loop().time()
@@ -173,9 +191,11 @@ class Looks:
                 ready.append(upload)
             else:
                 self._settle.defer(upload.found.local, now)
+                if self.awaited:
+                    sight.again.add(upload.found.local)
         plan.uploads = ready
 
-    def _void(self, plan: Plan, ended: Collection[str]) -> bool:
+    def _void(self, plan: Plan, ended: Collection[str], sight: Sight) -> bool:
         """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again.
 
         Gives whether there were any.
@@ -191,6 +211,8 @@ class Looks:
             elif not busy.claims(path, now):
                 return True
             voided = True
+            if self.awaited:
+                sight.again.add(path)
             return False
 
         if ended or len(busy):
@@ -208,6 +230,8 @@ class Looks:
     def _note_root(self, reason: str) -> None:
         if reason and reason != self.root_problem:
             log.warning("%s", reason)
+            self._parts.tell(Held(reason))
         elif self.root_problem and not reason:
             log.info("root %s is back", self._parts.target.root)
+            self._parts.tell(Released(f"root {self._parts.target.root} is back"))
         self.root_problem = reason

@@ -149,7 +149,7 @@ class Mirror:
         return len(self._flights) + len(self.parts.busy) > 0
 
     async def _due(self, state: State, limit: int) -> list[Job]:
-        if self.looks.disk is None or self.looks.root_problem:
+        if self.looks.disk is None or self.looks.root_problem or self.parts.brake.is_on:
             return []
         # What is in flight may land while the manifest is read: the answer may be older than the landing.
         flying = set(self._flights.values())
@@ -257,6 +257,8 @@ class Mirror:
         """Do one round of deletes, if the whole root has been seen. See `Deletes.round`."""
         looks = self.looks
         if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
+            return None
+        if self.parts.brake.is_on:
             return None
         if await self._holds.is_in_doubt():
             return None  # what was restored is proved first; each upload that lands asks again

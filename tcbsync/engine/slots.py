@@ -57,3 +57,13 @@ class Slots:
             self._successes = 0
             self.limit += 1
             self.release()
+
+    def resize(self, most: int) -> None:
+        """Let there be at most `most` from now on, whatever was too much before. What is in flight stays so."""
+        self._surplus += max(0, self.limit - most)
+        for _ in range(most - self.limit):
+            if self._surplus:
+                self._surplus -= 1
+            else:
+                self._free.release()
+        self.limit = self._most = most

@@ -23,6 +23,7 @@ from tcbsync.core.errors import (
     TcbsyncError,
     defect,
 )
+from tcbsync.core.events import Failed, Uploaded
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.local.digest import CHUNK, OpenFile, unsettled_seconds
@@ -88,6 +89,7 @@ class Uploads:
         level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
         log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
+        self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
 
     async def _vanished(self, job: Job, error: FileVanished) -> None:
         """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
@@ -107,7 +109,7 @@ class Uploads:
             self._pace.stalled(stalled)
 
     async def _attempt(self, job: Job) -> None:
-        if self._pace.wait_seconds(self._target.env):
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
             raise Closed
         opened = await self._host.offload(self._open, job)
         if opened is None:
@@ -188,6 +190,7 @@ class Uploads:
         await self._manifest.write(rows.prove, proof, self._host.now())
         self._parts.tally.uploads += 1
         self._parts.tally.upload_bytes += found.fingerprint.size
+        self._parts.tell(Uploaded(found.path, found.fingerprint.size, proof.digest.hex()))
 
 
 def _read_whole(file: OpenFile) -> tuple[bytes, Found]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tcbsync.core.model import State, join, split
+from tcbsync.core.model import Fingerprint, State, covers, join, split
 from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
@@ -54,6 +54,41 @@ class Counts:
     failed: int = 0
     held_deletes: int = 0
     kept: int = 0
+
+
+class Wanting(NamedTuple):
+    """Rows at or beneath a scope that want something: how many can still go on by themselves, and what stops others."""
+
+    uploads: int = 0
+    deletes: int = 0
+    later: int = 0
+    """Of these, such as have failed and wait for another attempt."""
+    parked: int = 0
+    held: int = 0
+    latest: float = 0.0
+    """When the newest of them was noted."""
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return self.uploads + self.deletes + self.parked + self.held
+
+
+class Row(NamedTuple):
+    """All that is known of one path. Times are unix seconds; `local` is the disk's spelling where it differs."""
+
+    state: State
+    fingerprint: Fingerprint
+    digest: bytes | None
+    file_id: str | None
+    local: str | None
+    since: float
+    attempts: int
+    due_at: float
+    is_parked: bool
+    is_approved: bool
+    code: str
+    reason: str
 
 
 class Leftover(NamedTuple):
@@ -104,6 +139,66 @@ class Report:
             Failure(join(directory, name), code, reason, attempts, None if parked else due_at, since)
             for directory, name, code, reason, attempts, due_at, parked, since in rows
         ]
+
+    def wanting(self, scope: str, uploads_until: float, deletes_until: float) -> Wanting:
+        """Count what wants something at or beneath `scope` and was noted until then; of what is held, all of it."""
+        where, values = _beneath(scope)
+        uploads = deletes = later = parked = held = 0
+        latest = 0.0
+        for state, is_parked, has_failed, count, newest in self._reader.rows(
+            "SELECT state, parked, attempts > 0, count(*), max(since) FROM file"
+            f" WHERE mirror = ? AND {WORK} AND (state = 3 OR since <= iif(state = 1, ?, ?)){where} GROUP BY 1, 2, 3",
+            (self._mirror, uploads_until, deletes_until, *values),
+        ):
+            latest = max(latest, newest)
+            if state == State.HELD:
+                held += count
+            elif is_parked:
+                parked += count
+            else:
+                uploads += count if state == State.UPLOAD else 0
+                deletes += count if state == State.DELETE else 0
+                later += count if has_failed else 0
+        return Wanting(uploads, deletes, later, parked, held, latest)
+
+    def failures_beneath(self, scope: str, limit: int) -> list[Failure]:
+        """List some of the rows at or beneath `scope` that want something, the failed ones first."""
+        where, values = _beneath(scope)
+        rows = self._reader.rows(
+            "SELECT directory, name, code, reason, attempts, due_at, parked, since, state FROM file"
+            f" WHERE mirror = ? AND {WORK}{where} ORDER BY parked DESC, attempts DESC, directory, name LIMIT ?",
+            (self._mirror, *values, limit),
+        )
+        return [
+            Failure(
+                join(directory, name),
+                code or State(state).name.lower(),
+                reason,
+                attempts,
+                None if parked else due_at,
+                since,
+            )
+            for directory, name, code, reason, attempts, due_at, parked, since, state in rows
+        ]
+
+    def problems_beneath(self, scope: str) -> list[tuple[str, str, bool, float]]:
+        """List what could not be judged or mirrored at or beneath `scope`, or above it: see `problems`."""
+        return [problem for problem in self.problems() if covers(scope, problem[0]) or covers(problem[0], scope)]
+
+    def row(self, path: str) -> Row | None:
+        """Give all that is known of one path, or None."""
+        row = self._reader.row(
+            "SELECT state, size, mtime_ns, ctime_ns, inode, digest, file_id, local, since, attempts, due_at, parked,"
+            f" approved, code, reason FROM file WHERE {AT}",
+            (self._mirror, *split(path)),
+        )
+        if row is None:
+            return None
+        state, size, mtime_ns, ctime_ns, inode, digest, *rest = row
+        file_id, local, since, attempts, due_at, parked, approved, code, reason = rest
+        fingerprint = Fingerprint(size, mtime_ns, ctime_ns, inode)
+        words = (bool(parked), bool(approved), code, reason)
+        return Row(State(state), fingerprint, digest, file_id, local, since, attempts, due_at, *words)
 
     def problems(self) -> list[tuple[str, str, bool, float]]:
         """List what could not be judged or mirrored: (path, reason, blocks, since)."""
@@ -182,3 +277,11 @@ def leftovers(reader: Reader, known: set[tuple[str, str, str]]) -> list[Leftover
         "SELECT name, env, prefix, (SELECT count(*) FROM file WHERE mirror = id AND file_id IS NOT NULL) FROM mirror"
     )
     return [Leftover(*row) for row in rows if row[:3] not in known and row[3]]
+
+
+def _beneath(scope: str) -> tuple[str, tuple[str, ...]]:
+    """Give a condition for rows at or beneath `scope`, and its values."""
+    if not scope:
+        return "", ()
+    where = " AND (directory = ? AND name = ? OR directory = ? OR directory > ? AND directory < ?)"
+    return where, (*split(scope), scope, scope + "/", scope + "0")

@@ -183,7 +183,7 @@ def test_a_mirror_that_the_daemon_does_not_know(stage: Stage) -> None:
         result = stage.run("status")
 
     assert "new: stopped, 0 files in the cloud" in result.lines
-    assert "  the running daemon does not know this mirror: restart it, and it reads the configuration again" in (
+    assert "  the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again" in (
         result.lines
     )
 

@@ -12,7 +12,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from tcbsync.core import settle
-from tcbsync.engine import busy, compare, deletes, looks, uploads
+from tcbsync.engine import busy, compare, deletes, flush, looks, uploads
 from tcbsync.local import digest, scan
 from tcbsync.store import rows
 
@@ -79,6 +79,12 @@ MUTANTS = {
     ),
     "ignore rules are not asked about what has a row": Mutant(
         compare.Comparison, "_accepted", (("if not self.trusts_rows:", "if False:"),)
+    ),
+    "a flush does not wait for what is looked at again": Mutant(
+        flush.Flush, "looked", (("(self._unseen - seen) | left", "self._unseen - seen"),)
+    ),
+    "a flush takes a look that began before it": Mutant(
+        looks.Looks, "look", (("for each in awaited:", "for each in list(self.awaited):"),)
     ),
     "an overflow is forgotten": Mutant(
         settle.Settle,

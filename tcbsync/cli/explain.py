@@ -64,8 +64,7 @@ def _facts(config: Config, file: Path, scope: Scope) -> Facts:
     path = normal(local)
     report = status.open_report(config.state_dir, mirror.name, mirror.env, mirror.prefix)
     kind, fingerprint = _looked(mirror, local)
-    problems = report.problems_beneath(path) if report else []
-    hurdle = next((reason for where, reason, _, _ in problems if where in ("", path)), "")
+    problems = report.problems_about(path, blocking=kind == "directory") if report else []
     return Facts(
         mirror=mirror.name,
         path=path,
@@ -76,7 +75,7 @@ def _facts(config: Config, file: Path, scope: Scope) -> Facts:
         rule=rule_of(config, file, scope, is_directory=kind == "directory"),
         row=report.row(path) if report and path else None,
         hold=report.hold() if report else "",
-        problem=hurdle,
+        problem=problems[0] if problems else "",
         deletes=mirror.delete == "mirror",
         paused_at=paused(config.state_dir).get(mirror.name),
         beneath=report.wanting(path, 1e18, 1e18) if report and kind == "directory" else None,

@@ -120,7 +120,7 @@ def _folder(facts: Facts) -> tuple[str, bool]:
     if facts.beneath is None:
         return "is a directory that was never looked at; the first run or sync looks at it", False
     if facts.problem:
-        return f"cannot be looked at, and what is known to be beneath it stays in the cloud: {facts.problem}", False
+        return f"is a directory of which not all can be looked at; that stays as it is: {facts.problem}", False
     if facts.beneath.total:
         return f"is a directory in which not all is in the cloud yet; {_look(facts)} sees to it", False
     return "is a directory in which all that was looked at is in the cloud", True

@@ -36,7 +36,6 @@ class Flushing:
         """What keeps it from being proved: "" (it is), held, failed, paused, stopped, service, or time (under way)."""
         self.is_over = False
         self._wanting: Wanting | None = None
-        self._problems: list[str] = []
 
     def close(self) -> None:
         """Wait no longer."""
@@ -50,6 +49,7 @@ class Flushing:
         """
         clock = asyncio.get_running_loop().time
         began, said = clock(), None
+        await asyncio.gather(*(work._flush.begin() for work in works))
         while True:
             started = clock()
             for work in works:
@@ -74,7 +74,7 @@ class Flushing:
         """Look at the rows once more, unless it is over."""
         if self.is_over:
             return
-        mirror, offload = self._mirror, self._mirror.parts.host.offload
+        mirror = self._mirror
         wanting = self._wanting = await self._flush.wanting()
         if mirror.parts.brake.is_stopping:
             self.why, self.is_over = "stopped", True
@@ -83,15 +83,13 @@ class Flushing:
         elif self.unseen:
             self.why = "time"
         else:
-            problems = await offload(self._report.problems_beneath, self._scope)
-            self._problems = [reason for _, reason, blocks, _ in problems if blocks]
             self.why, self.is_over = self._judge(wanting)
 
     def _judge(self, wanting: Wanting) -> tuple[str, bool]:
         gate = self._mirror.parts.pace.closed(self._mirror.parts.target.env)
         under_way = wanting.uploads + wanting.deletes
         told = (
-            (not wanting.total and not self._problems, "", True),
+            (not wanting.total and not self._flush.problems, "", True),
             (under_way > 0 and self._mirror.parts.brake.is_on, "paused", True),
             (under_way > 0 and gate is not None, "service", False),
             (under_way > wanting.later, "time", False),
@@ -116,7 +114,7 @@ class Flushing:
         reason = {
             "held": self._mirror.looks.root_problem or self._report.hold(),
             "service": str(gate.error) if gate else "",
-            "failed": self._problems[0] if self._problems else "",
+            "failed": self._flush.problems[0] if self._flush.problems else "",
             "stopped": "the mirror was taken out, or is configured otherwise by now; flush again",
             "paused": f"`tcbsync resume {self._mirror.name}` lets it go on",
         }.get(self.why, "")

@@ -30,8 +30,15 @@ class Flush:
         self._unseen = {scope}
         self._uploads_until = self._deletes_until = inf
         self._has_held = False
+        self.problems: list[str] = []
+        """Why paths at, beneath or above the scope could not be judged: nobody knows what has to be proved there."""
         mirror.looks.awaited.add(self)
-        mirror.hint([(scope, True)])
+
+    async def begin(self) -> None:
+        """Ask for the look: at the whole tree, where the ignore rules may have changed what belongs to the scope."""
+        if await self.mirror.looks.has_new_rules():
+            self._unseen = {""}
+        self.mirror.hint([(path, True) for path in self._unseen])
 
     def __repr__(self) -> str:
         return f"<Flush of {self.mirror.name}:{self._scope}, {len(self._unseen)} not seen yet>"
@@ -56,7 +63,10 @@ class Flush:
     async def wanting(self) -> Wanting:
         """Count what is not proved yet. Raises StateError."""
         offload = self.mirror.parts.host.offload
-        if self._unseen:
+        # First: when a look has judged such a path after all, what that wants is in the rows before this is taken away.
+        self.problems = await offload(self._report.problems_about, self._scope, blocking=True)
+        if self._unseen or self.problems:
+            self._uploads_until = self._deletes_until = inf
             return await offload(self._report.wanting, self._scope, inf, inf)
         if self._uploads_until == inf:
             found = await offload(self._report.wanting, self._scope, inf, inf)

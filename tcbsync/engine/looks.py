@@ -134,6 +134,14 @@ class Looks:
                 raise
         return self.disk
 
+    async def has_new_rules(self) -> bool:
+        """Whether the ignore rules on disk are others than those of the last look at the whole tree."""
+        try:
+            now = await self._parts.host.offload(self._opened)
+        except OSError:
+            return False  # a look will say so
+        return self.disk is not None and self.disk.rules.digest != now.rules.digest
+
     def _opened(self) -> Disk:
         target = self._parts.target
         disk = Disk(target.root, target.prefix, read_rules(target.root, self._ignore))

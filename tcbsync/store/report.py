@@ -181,9 +181,13 @@ class Report:
             for directory, name, code, reason, attempts, due_at, parked, since, state in rows
         ]
 
-    def problems_beneath(self, scope: str) -> list[tuple[str, str, bool, float]]:
-        """List what could not be judged or mirrored at or beneath `scope`, or above it: see `problems`."""
-        return [problem for problem in self.problems() if covers(scope, problem[0]) or covers(problem[0], scope)]
+    def problems_about(self, scope: str, *, blocking: bool) -> list[str]:
+        """Say why paths at, beneath or above `scope` could not be judged, or (not `blocking`) cannot be mirrored too."""
+        rows = self._reader.rows(
+            "SELECT path, reason FROM problem WHERE mirror = ? AND blocks >= ? ORDER BY path", (self._mirror, blocking)
+        )
+        found = [(path.decode("utf-8", "surrogateescape"), reason) for path, reason in rows]
+        return [reason for path, reason in found if covers(scope, path) or covers(path, scope)]
 
     def row(self, path: str) -> Row | None:
         """Give all that is known of one path, or None."""

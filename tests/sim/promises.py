@@ -48,11 +48,11 @@ class Promise:
 
     async def wait(self) -> None:
         """Ask until it is said to be proved, and see whether it is."""
-        report = Report(self._simulation.reader, 1)
+        await self._flush.begin()
         while not self._life.is_dead:
             with contextlib.suppress(StateError):
                 found = await self._flush.wanting()
-                is_troubled = self._life.mirror.looks.root_problem or report.blocking_problems()
+                is_troubled = self._life.mirror.looks.root_problem or self._flush.problems
                 if not (self._flush.unseen or found.total or is_troubled):
                     break
             await asyncio.sleep(POLL_SECONDS)

@@ -93,6 +93,9 @@ class Troubles:
         if (life := simulation.life) is None:
             return
 
+        if scope and simulation.watch.lag_seconds:
+            simulation.oracle.is_muddled = True  # one half of a rename may be looked at before anybody knows of it
+
         def begin() -> None:
             promise = Promise(simulation, life, scope)
             simulation.promises.append(promise)

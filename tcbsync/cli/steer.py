@@ -41,7 +41,9 @@ def add_verbs(verbs: Verbs) -> None:
         "Stop uploads and deletes, of one mirror or all. What is in flight lands; looks go on, so that nothing is"
         " missed. It stays so, over restarts and for `sync` too, until `resume`.",
     )
-    resume = declare(verbs, "resume", _resume, "Let uploads and deletes go on, of one mirror or all.")
+    resume = declare(
+        verbs, "resume", _resume, "Let uploads and deletes go on, of one mirror or all. What has waited goes at once."
+    )
     for verb in (pause, resume):
         verb.add_argument("mirror", metavar="MIRROR", nargs="?", help="all mirrors, where none is named")
     rescan = declare(

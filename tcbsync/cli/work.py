@@ -13,6 +13,7 @@ from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
 from tcbsync.config.load import find_config, load
 from tcbsync.daemon import once
 from tcbsync.daemon.run import run as run_daemon
+from tcbsync.status import iso
 
 if TYPE_CHECKING:
     import argparse
@@ -111,6 +112,9 @@ def _summarise(outcome: Outcome, took: float) -> None:
     else:
         parts = ["nothing to do", f"{plural(counts.files, 'file')} in the cloud", seconds(took)]
     say(f"{outcome.name}: {', '.join(parts)}")
+    if outcome.paused_at is not None:
+        lets = f"`tcbsync resume {outcome.name}` lets it go on"
+        warn(f"{outcome.name}: paused by hand since {iso(outcome.paused_at)}: nothing was sent or deleted; {lets}")
     for trouble in _troubles(outcome):
         warn(f"{outcome.name}: {trouble}")
 

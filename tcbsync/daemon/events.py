@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.core.events import Dropped, described
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from tcbsync.core.events import Event
 
@@ -46,7 +46,7 @@ class Events:
         """Give what is kept, the oldest first."""
         return list(self._newest)
 
-    async def follow(self, last: int = 0) -> AsyncIterator[dict[str, Any]]:
+    async def follow(self, last: int = 0) -> AsyncGenerator[dict[str, Any]]:
         """Give the `last` that were told and then what is told from now on, for ever.
 
         What was lost on the way is told as `dropped`.

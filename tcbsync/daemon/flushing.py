@@ -37,6 +37,10 @@ class Flushing:
         self.is_over = False
         self._wanting: Wanting | None = None
 
+    async def begin(self) -> None:
+        """Ask for the look."""
+        await self._flush.begin()
+
     def close(self) -> None:
         """Wait no longer."""
         self._flush.close()
@@ -49,7 +53,7 @@ class Flushing:
         """
         clock = asyncio.get_running_loop().time
         began, said = clock(), None
-        await asyncio.gather(*(work._flush.begin() for work in works))
+        await asyncio.gather(*(work.begin() for work in works))
         while True:
             started = clock()
             for work in works:

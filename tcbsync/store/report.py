@@ -182,7 +182,7 @@ class Report:
         ]
 
     def problems_about(self, scope: str, *, blocking: bool) -> list[str]:
-        """Say why paths at, beneath or above `scope` could not be judged, or (not `blocking`) cannot be mirrored too."""
+        """Say why paths at, beneath or above `scope` could not be judged, or (not `blocking`) not be mirrored."""
         rows = self._reader.rows(
             "SELECT path, reason FROM problem WHERE mirror = ? AND blocks >= ? ORDER BY path", (self._mirror, blocking)
         )

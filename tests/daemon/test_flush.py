@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import shutil
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,12 @@ import pytest
 
 from tcbsync.config.schema import GuardConfig
 from tcbsync.emulator.faults import Fault
+from tcbsync.engine.looks import Looks
 from tests.daemon.steering import steered
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
     from tcbsync.emulator.server import Emulator
-    from tests.daemon.steering import Steered
     from tests.engine.world import World
 
 pytestmark = pytest.mark.slow
@@ -250,10 +251,6 @@ async def test_a_caller_who_hangs_up_leaves_nothing_behind(world: World, emulato
 
 def _waiters() -> int:
     """Count the flushes that some mirror of this process still knows."""
-    import gc
-
-    from tcbsync.engine.looks import Looks
-
     return sum(len(each.awaited) for each in gc.get_objects() if isinstance(each, Looks))
 
 
@@ -281,5 +278,3 @@ async def test_names_that_are_no_text(world: World) -> None:
 
         assert result["why"] == ""
         assert world.cloud() == {}
-
-

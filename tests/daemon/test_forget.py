@@ -32,7 +32,7 @@ OLD = {"mirror": "old", "env": ENV, "prefix": "old/"}
 
 @pytest.fixture
 def old(tmp_path: Path) -> MirrorConfig:
-    """A mirror that is about to go, with files for some batches."""
+    """Describe a mirror that is about to go, with files for some batches."""
     root = tmp_path / "old"
     root.mkdir()
     for number in range(120):
@@ -126,9 +126,7 @@ async def test_what_the_cloud_refuses_stays_known(world: World, old: MirrorConfi
     """One object that is not deleted keeps its row; the others go; the answer names it."""
     async with steered(world, world.mirror(), old) as daemon:
         await gone(daemon)
-        emulator.install(
-            Fault(call="batchdeletefile", kind="item_error", errcode=-501020, errmsg="no", key="old/7")
-        )
+        emulator.install(Fault(call="batchdeletefile", kind="item_error", errcode=-501020, errmsg="no", key="old/7"))
 
         told = await daemon.all_of("forget", **OLD, deletes=True)
 
@@ -158,11 +156,8 @@ async def test_no_reload_comes_between(world: World, old: MirrorConfig, emulator
 
 async def forgotten(world: World, config: Any, former: Living) -> dict[str, Any]:
     """Forget with the objects, without a daemon."""
-    told: dict[str, Any] = {}
     async with assembled(config, "test", grace=False) as assembly:
-        async for told in forget(assembly, config, former, deletes=True):
-            pass
-    return told
+        return [told async for told in forget(assembly, config, former, deletes=True)][-1]
 
 
 async def test_what_a_mirror_under_another_name_knows_is_not_deleted(world: World) -> None:

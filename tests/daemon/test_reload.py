@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def fonts(tmp_path: Path) -> MirrorConfig:
-    """A second mirror, with a file."""
+    """Describe a second mirror, with a file."""
     root = tmp_path / "fonts"
     root.mkdir()
     (root / "a.woff").write_text("woff")

@@ -133,7 +133,7 @@ async def test_rescan_finds_what_no_event_told_of(world: World) -> None:
 async def test_an_unknown_mirror_is_named(world: World) -> None:
     """The daemon may know others than the file: it says what to do."""
     async with steered(world) as daemon:
-        with pytest.raises(ConfigError, match="the running daemon has no mirror sight .`tcbsync reload`"):
+        with pytest.raises(ConfigError, match=r"the running daemon has no mirror sight .`tcbsync reload`"):
             await daemon.ask("pause", mirror="sight")
 
 
@@ -175,7 +175,7 @@ async def test_who_follows_hears_at_once_and_the_end(world: World) -> None:
 
         async def follow() -> None:
             async for told in control.follow(world.state, "events", follow=True, last=1000):
-                heard.append(told["event"])
+                heard.append(told["event"])  # noqa: PERF401 - it is heard one by one
 
         following = asyncio.create_task(follow())
         await eventually(lambda: "started" in heard)

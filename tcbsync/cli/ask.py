@@ -76,10 +76,11 @@ async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]
     names = [mirror.name for mirror in named(options, config)]
     process, is_daemon = at_work(config)
     if not is_daemon:
+        known = reported(options, config)
         halted = paused(config.state_dir)
         mirrors = [
             status.idle_status(mirror.name, report, process, paused_at=halted.get(mirror.name))
-            for mirror, report in reported(options, config)
+            for mirror, report in known
         ]
         service = {"state": "unknown" if process else "stopped", "paused_until": None, "last_error": None}
         return status.as_json(mirrors, service)
@@ -117,8 +118,6 @@ def _print_status(answer: dict[str, Any]) -> None:
         say(f"service: {service['state']}{until}: {service['last_error']}")
     if notice := service.get("notice"):
         say(f"notice: {notice}")
-    if refused := answer.get("configuration"):
-        say(f"notice: the configuration was not reloaded ({refused['refused_at']}): {refused['refusal']}")
 
 
 def _ago(moment: str | None) -> str:

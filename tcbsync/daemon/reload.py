@@ -18,6 +18,7 @@ from tcbsync.core.errors import ConfigError, TcbsyncError
 from tcbsync.core.events import Reloaded, ReloadRefused
 from tcbsync.daemon.notify import notify
 from tcbsync.daemon.service import Client, try_out
+from tcbsync.status import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,8 +37,8 @@ class Reload:
 
     def __init__(self, config: Config, read: Callable[[], Config], assembly: Assembly, fleet: Fleet) -> None:
         self.config = config
-        self.refusal: tuple[float, str] | None = None
-        """When and why the last try was refused; None: what is in force is what the file said."""
+        self.notice = ""
+        """When and why the last try was refused; empty: what is in force is what the file said."""
         self.turn = asyncio.Lock()
         """Whoever adds, removes or forgets mirrors."""
         self._read = read
@@ -64,13 +65,13 @@ class Reload:
                 found = await self._apply()
             except TcbsyncError as error:
                 words = "; ".join(line.strip() for line in str(error).splitlines())
-                self.refusal = (time.time(), words)
+                self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
                 log.error("the configuration is not reloaded, the one before stays in force: %s", words)  # noqa: TRY400
                 self._assembly.tell(ReloadRefused(words), "")
                 raise
             finally:
                 notify(READY="1")
-            self.refusal = None
+            self.notice = ""
             log.info("the configuration was reloaded: %s", "; ".join(map(str, found)) or "nothing is different")
             self._assembly.tell(Reloaded([str(change) for change in found]), "")
             return {"applied": True, "changes": [_told(change) for change in found]}

@@ -43,9 +43,10 @@ LOOK_SHARE = 20
 
 async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
     """Run until SIGTERM or SIGINT. `read` gives the configuration as it is then. Raises ConfigError, StateError."""
-    events = Events()
+    events, reloading = Events(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.set)  # a start that takes long outlives it
     async with assembled(config, "run", grace=True, tell=events.tell) as assembly, asyncio.TaskGroup() as tasks:
-        stopping, reloading = _on_signals()
+        stopping = _stop_on_signals()
         fleet = Fleet(assembly, tasks)
         reload = Reload(config, read or (lambda: config), assembly, fleet)
         daemon = Daemon(config, assembly, fleet, reload, events)
@@ -73,9 +74,9 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
     log.info("stopped")
 
 
-def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
-    """Give two events: the first SIGTERM or SIGINT sets one, and a second ends the process; SIGHUP sets the other."""
-    stopping, reloading = asyncio.Event(), asyncio.Event()
+def _stop_on_signals() -> asyncio.Event:
+    """Give an event that the first SIGTERM or SIGINT sets; a second one ends the process at once."""
+    stopping = asyncio.Event()
 
     def on_signal(number: int) -> None:
         if stopping.is_set():
@@ -85,8 +86,7 @@ def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal, number)
-    loop.add_signal_handler(signal.SIGHUP, reloading.set)
-    return stopping, reloading
+    return stopping
 
 
 class Daemon:
@@ -213,10 +213,9 @@ class Daemon:
         }
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
-        service = status.service_status(self._assembly.pace, self._assembly.cloud.notice)
-        refusal = self._reload.refusal if self._reload else None
-        told = {"refused_at": status.iso(refusal[0]), "refusal": refusal[1]} if refusal else None
-        return {**status.as_json(await self._mirrors(), service), "configuration": told}
+        notices = (self._assembly.cloud.notice, self._reload.notice if self._reload else "")
+        service = status.service_status(self._assembly.pace, "; ".join(filter(None, notices)))
+        return status.as_json(await self._mirrors(), service)
 
     async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
         counts = await self._write(rows.retry, values)

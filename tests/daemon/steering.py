@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -90,7 +91,7 @@ async def steered(
     finally:
         daemon.task.cancel()
         await asyncio.gather(daemon.task, return_exceptions=True)
-        for number in (1, 2, 15):
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
 

@@ -155,10 +155,11 @@ async def test_a_wrong_file_changes_nothing(
         await daemon.reload()
 
         words = "the configuration is wrong:; c.yaml:1: one; c.yaml:2: two"
-        assert refused["configuration"]["refusal"] == words
+        assert refused["service"]["notice"].startswith("the configuration was not reloaded (20")
+        assert refused["service"]["notice"].endswith(f"): {words}")
         assert [event["reason"] for event in events if event["event"] == "reload_refused"] == [words]
         assert f"the configuration is not reloaded, the one before stays in force: {words}" in caplog.messages
-        assert (await daemon.ask("status"))["configuration"] is None
+        assert (await daemon.ask("status"))["service"]["notice"] is None
 
 
 async def test_another_state_directory_needs_a_restart(world: World, fonts: MirrorConfig) -> None:
@@ -308,3 +309,29 @@ async def test_systemd_hears_of_it(world: World, tmp_path: Path, monkeypatch: py
     assert first.split(b"\n", 1)[0].isdigit()
     assert b"READY=1" in first
     assert b"READY=1" in second
+
+
+async def test_many_reloads_under_load(world: World, emulator: Emulator, fonts: MirrorConfig) -> None:
+    """Twenty reloads while files are written: mirrors come, go and change, and at the end all is equal.
+
+    Never are there two operations on one key, and no object is left that nobody knows of.
+    """
+    emulator.install(Fault(call="cos", kind="stall", seconds=0.1, probability=0.3))
+    async with steered(world, world.mirror(), fonts) as daemon:
+        for turn in range(20):
+            for number in range(10):
+                world.write(f"{turn % 4}/{number}", f"{turn} {number}")
+                (fonts.root / f"{number}.woff").write_text(f"{turn}")
+            others = ((), (fonts,), (replace(fonts, quiet_seconds=0.1 + turn / 100),))[turn % 3]
+            daemon.mirrors(world.mirror(quiet_seconds=0.2 + (turn // 2) / 100), *others)
+            daemon.service(uploads=1 + turn % 5)
+            await daemon.reload()
+        daemon.mirrors(world.mirror(), fonts)
+        await daemon.reload()
+
+        await eventually(lambda: world.is_equal() and len(world.cloud(prefix="fonts/")) == 11)
+        await eventually(daemon.in_sync)
+
+        assert emulator.counters.max_at_once_same_key == 1
+        contents = {path.name: path.read_bytes() for path in fonts.root.iterdir()}
+        assert world.cloud(prefix="fonts/") == contents

@@ -122,6 +122,26 @@ async def test_it_is_resumed_where_it_was_cut_off(world: World, old: MirrorConfi
 
 
 @pytest.mark.slow
+async def test_a_mirror_that_is_put_back_after_half_a_forget(
+    world: World, old: MirrorConfig, emulator: Emulator
+) -> None:
+    """Nobody knows which deletes were carried out: what is on the disk is sent again, and all is equal."""
+    async with steered(world, world.mirror(), old, attempts=1) as daemon:
+        await gone(daemon)
+        emulator.install(Fault(call="batchdeletefile", kind="stored_reply_lost", count=1))
+        with pytest.raises(Transient):
+            await daemon.all_of("forget", **OLD, deletes=True)
+        between = len(world.cloud(prefix="old/"))
+        daemon.mirrors(world.mirror(), old)
+
+        await daemon.reload()
+
+        await eventually(lambda: len(world.cloud(prefix="old/")) == 120)
+        await eventually(daemon.in_sync)
+        assert between == 70
+
+
+@pytest.mark.slow
 async def test_what_the_cloud_refuses_stays_known(world: World, old: MirrorConfig, emulator: Emulator) -> None:
     """One object that is not deleted keeps its row; the others go; the answer names it."""
     async with steered(world, world.mirror(), old) as daemon:

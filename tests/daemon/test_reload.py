@@ -115,7 +115,7 @@ async def test_what_is_in_flight_lands(world: World, emulator: Emulator) -> None
         await daemon.reload()
 
         await eventually(daemon.in_sync)
-        assert world.calls()["cos"] == 1
+        assert (world.calls()["uploadfile"], world.calls()["cos"]) == (1, 1)
 
 
 async def test_another_mirrors_flight_is_not_touched(world: World, emulator: Emulator, fonts: MirrorConfig) -> None:
@@ -218,6 +218,7 @@ async def test_a_rotated_secret_is_read_anew(world: World, emulator: Emulator, t
 
         assert told == ["credentials: changed (the secret was read anew)"]
         await eventually(lambda: set(world.cloud()) == {"a", "b"})
+        assert emulator.counters.outcomes["cos", "ok"] == world.calls()["uploadfile"] == 2
         assert "second" not in repr(await daemon.events()) + str(await daemon.ask("status"))
 
 

@@ -86,6 +86,9 @@ MUTANTS = {
     "a flush takes a look that began before it": Mutant(
         looks.Looks, "look", (("for each in awaited:", "for each in list(self.awaited):"),)
     ),
+    "a flush goes by ignore rules that are not those on disk": Mutant(
+        flush.Flush, "begin", (("if await self.mirror.looks.has_new_rules():", "if False:"),)
+    ),
     "an overflow is forgotten": Mutant(
         settle.Settle,
         "hint",

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcbsync.daemon.watching import Watching
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from tcbsync.config.schema import MirrorConfig
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.engine.mirror import Mirror
+
+T = TypeVar("T")
 
 DRAIN_SECONDS = 60.0
 """What is in flight gets so long where a mirror is exchanged; then it is stopped as by SIGTERM."""
@@ -44,6 +46,7 @@ class Fleet:
         self._assembly = assembly
         self._tasks = tasks
         self._sailing: dict[str, _Sailing] = {}
+        self._spawned: set[asyncio.Task[Any]] = set()
         self._is_ending = False
 
     @property
@@ -63,6 +66,13 @@ class Fleet:
             assert sailing.task is not None
             await asyncio.wait([armed, sailing.task], return_when=asyncio.FIRST_COMPLETED)
             armed.cancel()
+
+    def spawn(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Carry out work on the mirrors to its end, whoever hangs up; where it fails, the daemon ends."""
+        task = self._tasks.create_task(work)
+        self._spawned.add(task)
+        task.add_done_callback(self._spawned.discard)
+        return task
 
     async def add(self, config: MirrorConfig) -> None:
         """Put a mirror together and let it run. Raises StateError."""
@@ -88,6 +98,7 @@ class Fleet:
         """Let every mirror end as by SIGTERM, and no other begin."""
         self._is_ending = True
         tasks = [sailing.task for sailing in self._sailing.values() if sailing.task is not None]
+        tasks += self._spawned
         for task in tasks:
             task.cancel()
         if tasks:

@@ -55,11 +55,18 @@ class Reload:
 
     async def reload(self, *, dry_run: bool) -> dict[str, Any]:
         """Apply the file as it is now, or only say what that would change. Raises ConfigError, StateError."""
+        if dry_run:
+            _, client, found = await self._looked()
+            await client.cloud.close()
+            return {"applied": False, "changes": [_told(change) for change in found]}
+        # Whoever asked may hang up: what was begun is finished all the same, or mirrors would be missing.
+        outcome = await asyncio.shield(self._fleet.spawn(self._outcome()))
+        if isinstance(outcome, TcbsyncError):
+            raise outcome
+        return {"applied": True, "changes": [_told(change) for change in outcome]}
+
+    async def _outcome(self) -> list[Change] | TcbsyncError:
         async with self.turn:
-            if dry_run:
-                _, client, found = await self._looked()
-                await client.cloud.close()
-                return {"applied": False, "changes": [_told(change) for change in found]}
             notify(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
             try:
                 found = await self._apply()
@@ -68,13 +75,13 @@ class Reload:
                 self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
                 log.error("the configuration is not reloaded, the one before stays in force: %s", words)  # noqa: TRY400
                 self._assembly.tell(ReloadRefused(words), "")
-                raise
+                return error
             finally:
                 notify(READY="1")
             self.notice = ""
             log.info("the configuration was reloaded: %s", "; ".join(map(str, found)) or "nothing is different")
             self._assembly.tell(Reloaded([str(change) for change in found]), "")
-            return {"applied": True, "changes": [_told(change) for change in found]}
+            return found
 
     async def _looked(self) -> tuple[Config, Client, list[Change]]:
         """Read the file and the secret, and compare. Touches nothing."""

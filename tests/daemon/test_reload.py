@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync import control
 from tcbsync.config.schema import CredentialsConfig, MirrorConfig
 from tcbsync.core.errors import ConfigError
 from tcbsync.emulator.faults import Fault
@@ -310,6 +311,47 @@ async def test_systemd_hears_of_it(world: World, tmp_path: Path, monkeypatch: py
     assert first.split(b"\n", 1)[0].isdigit()
     assert b"READY=1" in first
     assert b"READY=1" in second
+
+
+async def test_a_caller_who_hangs_up_amid_a_reload(
+    world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was begun is finished: the mirror that was stopped is started anew."""
+    monkeypatch.setattr(control, "BEAT_SECONDS", 0.05)
+    emulator.install(Fault(call="cos", kind="stall", seconds=2.0, count=1))
+    world.write("slow")
+    async with steered(world) as daemon:
+        await eventually(lambda: emulator.counters.at_once["cos"])
+        daemon.mirrors(world.mirror(quiet_seconds=0.1))
+        asking = asyncio.create_task(daemon.reload())
+        await asyncio.sleep(0.5)
+
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+
+        await eventually(daemon.in_sync)
+        world.write("after")
+        await eventually(world.is_equal)
+        assert [event["event"] for event in await daemon.events()].count("reloaded") == 1
+
+
+async def test_the_daemon_is_ended_amid_a_reload(world: World, emulator: Emulator) -> None:
+    """SIGTERM waits for no reload: what is in flight gets its few seconds, and all ends."""
+    emulator.install(Fault(call="cos", kind="stall", seconds=30.0, count=1))
+    world.write("slow")
+    async with steered(world) as daemon:
+        await eventually(lambda: emulator.counters.at_once["cos"])
+        daemon.mirrors(world.mirror(quiet_seconds=0.1))
+        asking = asyncio.create_task(daemon.reload())
+        await asyncio.sleep(0.5)
+
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(asyncio.shield(daemon.task), 20)
+        daemon.task = asyncio.create_task(asyncio.sleep(3600))
+        await asyncio.gather(asking, return_exceptions=True)
+
+    await world.sync()
+    assert world.is_equal()
 
 
 async def test_many_reloads_under_load(world: World, emulator: Emulator, fonts: MirrorConfig) -> None:

@@ -7,6 +7,7 @@ is left that wanted something at that time. What is changed meanwhile is another
 
 from __future__ import annotations
 
+import asyncio
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.store.report import Report, Wanting
+
+
+EVENT_SECONDS = 0.05
+"""Events that are on their way tell which files were closed. What is looked at without them has to settle first."""
 
 
 class Flush:
@@ -36,6 +41,7 @@ class Flush:
 
     async def begin(self) -> None:
         """Ask for the look: at the whole tree, where the ignore rules may have changed what belongs to the scope."""
+        await asyncio.sleep(EVENT_SECONDS)
         if await self.mirror.looks.has_new_rules():
             self._unseen = {""}
         self.mirror.hint([(path, True) for path in self._unseen])

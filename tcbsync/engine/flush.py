@@ -35,6 +35,8 @@ class Flush:
         self._unseen = {scope}
         self._uploads_until = self._deletes_until = inf
         self._has_held = False
+        self.unseen = 1
+        """How many paths had to be looked at still when `wanting` counted last: until then nothing is proved."""
         self.problems: list[str] = []
         """Why paths at, beneath or above the scope could not be judged: nobody knows what has to be proved there."""
         mirror.looks.awaited.add(self)
@@ -53,11 +55,6 @@ class Flush:
         """Wait no longer."""
         self.mirror.looks.awaited.discard(self)
 
-    @property
-    def unseen(self) -> int:
-        """How many paths have to be looked at before it is known what has to be proved."""
-        return len(self._unseen)
-
     def looked(self, scopes: Sequence[str], again: Collection[str]) -> None:
         """Note a look that began after this was made."""
         seen = {path for path in self._unseen if any(covers(scope, path) for scope in scopes)}
@@ -71,7 +68,8 @@ class Flush:
         offload = self.mirror.parts.host.offload
         # First: when a look has judged such a path after all, what that wants is in the rows before this is taken away.
         self.problems = await offload(self._report.problems_about, self._scope, blocking=True)
-        if self._unseen or self.problems:
+        self.unseen = len(self._unseen)
+        if self.unseen or self.problems:
             self._uploads_until = self._deletes_until = inf
             return await offload(self._report.wanting, self._scope, inf, inf)
         if self._uploads_until == inf:

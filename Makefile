@@ -38,8 +38,8 @@ faults: .venv/.develop  ## every crash and every fault on the wire: half an hour
 soak: .venv/.develop  ## a million simulated schedules: a night
 	$(BIN)/python -m tests.sim --jobs 2 --schedules 1000000
 
-bench: .venv/.develop  ## speed, side by side with peers in the same run
-	$(BIN)/python -m benchmarks
+bench: .venv/.bench  ## speed, side by side with peers in the same run: 25 minutes; ROWS="restart idle" for some
+	$(BIN)/python -m benchmarks $(ROWS)
 
 clean:  ## forget what was set up
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
@@ -49,6 +49,10 @@ clean:  ## forget what was set up
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.bench: .venv/.run pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 .venv/.develop: .venv/.run pyproject.toml

@@ -17,6 +17,7 @@ from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Counts, Report, find_mirror
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tcbsync.engine.mirror import Mirror
@@ -114,7 +115,8 @@ def live_status(
 def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     """Describe the service as this process sees it. `notice`: what works, and should be mended all the same.
 
-    `uploads_at_once` and `deletes_at_once` are less than configured while the service asks for fewer.
+    `uploads_at_once` and `deletes_at_once` are less than configured (`uploads`, `deletes`) while the service asks for
+    fewer. `bandwidth` is the limit that holds now, in bytes a second, until `bandwidth_until` by the local clock.
     """
     closed = [gate for gate in (pace.service, *pace.envs.values(), *pace.stores.values()) if gate.state != "ok"]
     gate = closed[0] if closed else None
@@ -125,7 +127,34 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
         "notice": notice or None,
         "uploads_at_once": pace.upload_slots.limit,
         "deletes_at_once": pace.delete_slots.limit,
+        "uploads": pace.upload_slots.most,
+        "deletes": pace.delete_slots.most,
+        "bandwidth": pace.bandwidth.limit(),
+        "bandwidth_until": pace.bandwidth.until(),
     }
+
+
+def limits(service: Mapping[str, Any]) -> list[str]:
+    """Say what holds uploads and deletes back, as a person would: a line each, from what `service_status` gave."""
+    lines = []
+    bandwidth, until = service.get("bandwidth"), service.get("bandwidth_until")
+    if bandwidth is not None or until is not None:
+        lines.append(f"bandwidth {_rate(bandwidth)}" + (f" until {until}" if until else ""))
+    for what in ("uploads", "deletes"):
+        now, most = service.get(f"{what}_at_once"), service.get(what)
+        if now is not None and most is not None and now < most:
+            lines.append(f"{what} lowered to {now} of {most}: the service said too many at once")
+    return lines
+
+
+def _rate(count: int | None) -> str:
+    """Write bytes a second as they are configured: in thousands."""
+    if count is None:
+        return "not limited"
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
+        if count >= size:
+            return f"{count / size:.4g} {unit}/s"
+    return f"{count} bytes/s"
 
 
 def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, Any]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, at_work, declare, load_config, named, takes_json, takes_mirror
+from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store import rows
@@ -74,7 +73,7 @@ async def _write(
     counts: dict[str, int] = {}
     if is_daemon:
         for mirror in mirrors:
-            counts |= await control.ask(config.state_dir, verb, mirror=mirror.name, **values)
+            counts |= await ask_daemon(config, verb, mirror=mirror.name, **values)
         return counts, "by the daemon, now"
     store = Store(config.state_dir, verb)
     try:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tcbsync import control, status
+from tcbsync import status
 from tcbsync.cli import exits
 from tcbsync.cli.common import (
     Reported,
     Verbs,
+    ask_daemon,
     at_work,
     declare,
     load_config,
@@ -84,7 +85,7 @@ async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]
         ]
         service = {"state": "unknown" if process else "stopped", "paused_until": None, "last_error": None}
         return status.as_json(mirrors, service)
-    answer: dict[str, Any] = await control.ask(config.state_dir, "status")
+    answer: dict[str, Any] = await ask_daemon(config, "status")
     told = {mirror["name"]: mirror for mirror in answer["mirrors"]}
     strange = "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again"
     unknown = [MirrorStatus(name, "stopped", reason=strange) for name in names]
@@ -116,6 +117,7 @@ def _print_status(answer: dict[str, Any]) -> None:
     if service["state"] not in ("ok", "stopped", "unknown"):
         until = f", next try {service['paused_until']}" if service["paused_until"] else ""
         say(f"service: {service['state']}{until}: {service['last_error']}")
+    say(*status.limits(service))
     if notice := service.get("notice"):
         say(f"notice: {notice}")
 

@@ -6,9 +6,9 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-from tcbsync import control, status
+from tcbsync import status
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, at_work, declare, load_config, takes_json
+from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, takes_json
 from tcbsync.cli.output import as_json, plural, say, size, table
 from tcbsync.cli.paths import Scope, scopes
 from tcbsync.cli.sentence import Facts, sentence
@@ -48,7 +48,7 @@ async def _explain(options: argparse.Namespace) -> int:
     scope = scopes(config, options.path)[0]
     facts = _facts(config, find_config(options.config), scope)
     if at_work(config)[1]:
-        told = await control.ask(config.state_dir, "explain", mirror=scope.mirror.name, path=scope.path)
+        told = await ask_daemon(config, "explain", mirror=scope.mirror.name, path=scope.path)
         facts = facts._replace(live=told)
     words, is_right = sentence(facts)
     if options.json:

@@ -7,9 +7,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, declare, load_config, needs_daemon, takes_json
+from tcbsync.cli.common import Verbs, declare, follow_daemon, load_config, needs_daemon, takes_json
 from tcbsync.cli.explain import rule_of
 from tcbsync.cli.output import as_json, plural, say, warn
 from tcbsync.cli.paths import scopes
@@ -68,7 +67,7 @@ async def _flush(options: argparse.Namespace) -> int:
         "waits": options.wait,
         "seconds": options.timeout,
     }
-    async for told in control.follow(config.state_dir, "flush", **values):
+    async for told in follow_daemon(config, "flush", **values):
         results = told.get("result", results)
         if shows and "progress" in told:
             print(f"\r\033[K{'; '.join(map(_progress, told['progress']))}", end="", file=sys.stderr, flush=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tcbsync import control, status
+from tcbsync import status
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, at_work, declare, load_config, takes_json
+from tcbsync.cli.common import Verbs, at_work, declare, follow_daemon, load_config, takes_json
 from tcbsync.cli.output import as_json, plural, say, warn
 from tcbsync.core.errors import TcbsyncError
 from tcbsync.daemon.assemble import assembled
@@ -112,7 +112,7 @@ async def _counts(options: argparse.Namespace, config: Config, former: Living) -
     if at_work(config)[1]:
         values = {**former._asdict(), "deletes": options.delete_remote}
         values["mirror"] = values.pop("name")
-        async for told in control.follow(config.state_dir, "forget", **values):
+        async for told in follow_daemon(config, "forget", **values):
             yield told
     else:
         async with assembled(config, "forget", grace=False) as assembly:

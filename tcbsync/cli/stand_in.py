@@ -34,6 +34,9 @@ def add_verbs(verbs: Verbs) -> None:
     for name in ("appid", "secret", "env"):
         emulator.add_argument(f"--{name}", metavar=name.upper(), help=f"take only this {name}")
     emulator.add_argument("--latency", type=_latency, default=0.0, metavar="SECONDS", help="of every answer; default 0")
+    emulator.add_argument(
+        "--at-once", type=_count, metavar="N", help="refuse more requests at once than these; default any number"
+    )
     emulator.add_argument("--faults", type=Path, metavar="FILE", help="faults to inject, as a JSON list")
     demo = declare(
         verbs,
@@ -64,6 +67,12 @@ def _latency(text: str) -> float:
     return seconds
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 up")
+    return int(text)
+
+
 async def _emulator(options: argparse.Namespace) -> int:
     from tcbsync.emulator.faults import Fault, from_json  # noqa: PLC0415 - a server nobody else needs
     from tcbsync.emulator.server import serve  # noqa: PLC0415
@@ -82,6 +91,7 @@ async def _emulator(options: argparse.Namespace) -> int:
         secret=options.secret,
         env=options.env,
         latency_seconds=options.latency,
+        at_once=options.at_once,
         faults=faults,
     )
     try:

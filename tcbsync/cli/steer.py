@@ -9,9 +9,8 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
-from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, at_work, declare, load_config, needs_daemon, takes_json
+from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, follow_daemon, load_config, needs_daemon, takes_json
 from tcbsync.cli.output import as_json, plural, printable, say, warn
 from tcbsync.cli.paths import scopes
 from tcbsync.daemon.assemble import chosen
@@ -76,7 +75,7 @@ async def _reload(options: argparse.Namespace) -> int:
     config = load_config(options)
     needs_daemon(config, "`tcbsync run` reads the configuration when it starts; was state_dir changed?")
     answer: dict[str, Any] = {}
-    async for told in control.follow(config.state_dir, "reload", dry_run=options.dry_run):
+    async for told in follow_daemon(config, "reload", dry_run=options.dry_run):
         answer = told
     if options.json:
         as_json(answer)
@@ -106,7 +105,7 @@ async def _halt(config: Config, verb: str, name: str | None) -> dict[str, Any]:
     """Have mirrors paused or resumed: by the daemon, or where none runs, for the next run. Raises StateError."""
     names = [mirror.name for mirror in chosen(config, [name] if name else [])]
     if at_work(config)[1]:
-        answer: dict[str, Any] = await control.ask(config.state_dir, verb, mirror=name or "")
+        answer: dict[str, Any] = await ask_daemon(config, verb, mirror=name or "")
         return answer
     lock = await asyncio.to_thread(StateLock, config.state_dir, verb)
     with contextlib.closing(lock):
@@ -131,7 +130,7 @@ async def _rescan(options: argparse.Namespace) -> int:
     named = scopes(config, options.path)
     needs_daemon(config, "`tcbsync sync` looks at everything, and mirrors it")
     pairs = [[scope.mirror.name, scope.path] for scope in named]
-    answer = await control.ask(config.state_dir, "rescan", scopes=pairs)
+    answer = await ask_daemon(config, "rescan", scopes=pairs)
     if options.json:
         as_json(answer)
     else:
@@ -144,7 +143,7 @@ async def _events(options: argparse.Namespace) -> int:
     needs_daemon(config, "its log tells what happened before: `journalctl -u tcbsync`")
     values = {"follow": options.follow, "last": options.last}
     try:
-        async for told in control.follow(config.state_dir, "events", **values):
+        async for told in follow_daemon(config, "events", **values):
             print(json.dumps(told) if options.json else printable(line(told)), flush=True)
     except asyncio.CancelledError:  # Ctrl-C is how one stops to follow
         return exits.DONE

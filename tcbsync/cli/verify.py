@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcbsync import control
 from tcbsync.cli import exits
-from tcbsync.cli.common import Verbs, at_work, declare, load_config, reported, takes_json, takes_mirror
+from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, reported, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, warn
 from tcbsync.cli.work import exit_code
 from tcbsync.cloud.api import BATCH
@@ -152,7 +151,7 @@ async def _repair(config: Config, wrong: dict[str, list[str]]) -> int:
     if is_daemon:
         for name, paths in wrong.items():
             for some in batches(paths, TOLD):
-                await control.ask(config.state_dir, "distrust", mirror=name, paths=some)
+                await ask_daemon(config, "distrust", mirror=name, paths=some)
             warn(f"{name}: {plural(len(paths), 'file')} will be uploaded again by the daemon, now")
         return exits.DONE
     await _distrust(config, wrong)

@@ -12,7 +12,6 @@ from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, t
 from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
 from tcbsync.config.load import find_config, load
 from tcbsync.daemon import once
-from tcbsync.daemon.run import run as run_daemon
 from tcbsync.status import iso
 
 if TYPE_CHECKING:
@@ -46,8 +45,10 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 async def _run(options: argparse.Namespace) -> int:
+    from tcbsync.daemon.run import run  # noqa: PLC0415 - watching takes a while to load, and no other verb does it
+
     path = find_config(options.config).absolute()
-    await run_daemon(load_config(options), partial(load, path))
+    await run(load_config(options), partial(load, path))
     return exits.DONE
 
 

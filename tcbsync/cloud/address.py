@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 _LEGAL = "!$&'()*+,;=:@/?[]"
 """Besides letters, digits and `-._~`: what may stand in a path or a query as it is (RFC 3986)."""
 _PATH = "!$&'()*+,;=:@/"
-_IS_LEGAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})*")
+_IS_LEGAL = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]++|%[0-9A-Fa-f]{2})*+")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SIGNED = re.compile(r"\?(?=(?:[^?]*&)?sign=[^?]*$)")
 """API docs: a private file's URL ends in `?sign=<md5>&t=<unix>`. Any other `?` belongs to the file's name."""
@@ -31,7 +31,7 @@ def escaped(url: str, name: str) -> str:
 
     An escaped URL, one that ends in something else, and the signature behind the path all stay as they came.
     """
-    origin, path = _split_origin(url)
+    origin, path = split_origin(url)
     whole = f"/{name}"  # with its slash, or a short name might be found at the end of a signature
     cut = None if path.endswith(whole) else _SIGNED.search(path)
     path, query = (path[: cut.start()], path[cut.start() :]) if cut else (path, "")
@@ -57,10 +57,11 @@ def is_id_of(file_id: str, env: str, key: str) -> bool:
 
 def host_of(url: str) -> str:
     """Return the host of `url`, which may be shown; the rest of it may not."""
-    return _split_origin(url)[0].partition("://")[2].partition("?")[0].rpartition("@")[2]
+    return split_origin(url)[0].partition("://")[2].partition("?")[0].rpartition("@")[2]
 
 
-def _split_origin(url: str) -> tuple[str, str]:
+def split_origin(url: str) -> tuple[str, str]:
+    """Return scheme and host of `url`, and what is behind them: nothing, or a `/` and more."""
     scheme, mark, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return scheme + mark + host, slash + path

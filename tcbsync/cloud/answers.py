@@ -38,7 +38,7 @@ def read_json(asked: str, response: httpx.Response) -> dict[str, Any]:
 
 def read_storage_error(asked: str, response: httpx.Response) -> CloudError:
     """Make the error for COS's answer: `<Error><Code/><Message/><Resource/><RequestId/></Error>`, or less."""
-    text = response.content[:8192].decode("utf-8", "replace")
+    text = response.read()[:8192].decode("utf-8", "replace")
     request_id = _element(text, "RequestId") or response.headers.get("x-cos-request-id", "")
     code = _element(text, "Code")
     error = storage_error(asked, response.status_code, code, _element(text, "Message"), request_id)
@@ -98,7 +98,7 @@ def integer(value: object) -> int | None:
 
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     try:
-        answer = json.loads(response.content)
+        answer = json.loads(response.read())
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None

@@ -22,7 +22,6 @@ from tcbsync.cloud.answers import (
 )
 from tcbsync.cloud.api import BATCH, Body, Deletion, Download, Head, Link, Receipt
 from tcbsync.cloud.codes import one_line
-from tcbsync.cloud.form import Form
 from tcbsync.cloud.tokens import Tokens, TokenSource
 from tcbsync.cloud.wire import CloudSettings, Wire
 from tcbsync.core.errors import NoAnswer, TokenRejected
@@ -49,7 +48,8 @@ class HttpCloud:
         return self._tokens.notice
 
     async def sign_in(self) -> None:
-        """Ask for an access token, unless there is a fresh one, and for nothing else."""
+        """Ask for an access token, unless there is a fresh one, and for nothing else. Opens the wire: calls follow."""
+        self._wire.open()
         await self._tokens.current()
 
     async def link(self, env: str, key: str) -> Link:
@@ -72,7 +72,7 @@ class HttpCloud:
     async def send(self, link: Link, body: Body) -> Receipt:
         """POST the form to object storage. COS: 204 by default; 200 and 201 are successes too."""
         asked = f"upload {one_line(link.key)}"
-        response = await self._wire.post(asked, link.url, Form(link, body))
+        response = await self._wire.upload(asked, link, body)
         if response.status_code not in {200, 201, 204}:
             raise read_storage_error(asked, response)
         if "etag" not in response.headers:  # whoever said so, it was not object storage

@@ -195,7 +195,9 @@ def meaning_of_status(host: str, status: int) -> Meaning:
 
 def one_line(text: str) -> str:
     """Return `text` as it may stand in a log line: no line breaks, no control characters."""
-    return "".join(letter if letter.isprintable() else " " for letter in text).strip()
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return text.strip()
 
 
 def shown(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tcbsync.cloud.content_type import content_type
-from tcbsync.cloud.transport import PIECE, closed
+from tcbsync.cloud.outgoing import PIECE, closed
 from tcbsync.core.errors import FileChanged, Refused
 
 if TYPE_CHECKING:
@@ -43,18 +43,27 @@ class Form(httpx.AsyncByteStream):
         self.media_type = f"multipart/form-data; boundary={boundary}"
         self.size = len(self._head) + body.size + len(self._tail)
 
+    @property
+    def whole(self) -> bytes | None:
+        """All of it, where the file is in memory already and the form small enough to leave in one piece."""
+        data = self._body.chunks
+        if isinstance(data, bytes) and len(data) == self._body.size and self.size <= PIECE:
+            return self._head + data + self._tail
+        return None
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield the form. Small chunks are joined, so that a small file leaves in one piece."""
+        """Yield the form. A small file that is in memory leaves in one piece; a stream keeps its own measure."""
         held, left = self._head, self._body.size
         chunks = self._body.chunks
+        most = 0
         if isinstance(chunks, bytes):
-            chunks = _whole(chunks)
+            chunks, most = _whole(chunks), PIECE
         try:
             async for chunk in chunks:
                 left -= len(chunk)
                 if left < 0:
                     break
-                if len(held) + len(chunk) > PIECE:
+                if len(held) + len(chunk) > most:
                     yield held
                     held = chunk
                 else:

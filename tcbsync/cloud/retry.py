@@ -48,6 +48,10 @@ class Retry:
 
     async def __call__(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """Return the first result. Raises the last error, unchanged."""
+        try:
+            return await attempt()  # nearly always the only one: it must not cost what counting many does
+        except CloudError as error:
+            failures = [error]
         # One object a call: tenacity keeps the state of the attempts in it.
         patience = tenacity.AsyncRetrying(
             sleep=self.sleep,
@@ -58,9 +62,9 @@ class Retry:
             reraise=True,
         )
 
-        async def once() -> (
-            T
-        ):  # tenacity awaits only what `async def` made, and takes a lambda's coroutine for the result
+        async def once() -> T:  # tenacity awaits only what `async def` made
+            if failures:
+                raise failures.pop()  # the first attempt's, which counts like any other
             return await attempt()
 
         return await patience(once)

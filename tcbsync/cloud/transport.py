@@ -6,7 +6,7 @@ The rules:
   longer one silently and waits for ever on a shorter one.)
 - Whatever a body's iterator raises comes out of the request unchanged, after the iterator was closed.
 - A peer that stops reading is given up after `timeout["write"]` seconds, the whole request after
-  `extensions["deadline"]` seconds. The wait for a free connection counts towards neither.
+  `extensions["deadline"]` seconds. The wait for a free connection, or for our own bytes, counts towards neither.
 - A success counts only once the whole body is out; an early refusal is handed over as the answer it is.
 - A connection on which something came while it was at rest is not used again: that was no answer of ours.
 - No text of an error holds a URL or a header.
@@ -19,7 +19,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +26,12 @@ import aiohttp
 import httpx
 from yarl import URL
 
+from tcbsync.cloud.outgoing import outgoing
+
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.connector import Connection
 
-PIECE = 64 * 1024
-"""The body goes out in pieces of at most so many bytes, so that a slow peer is told from a dead one."""
+    from tcbsync.cloud.outgoing import Outgoing
 
 LONGEST_ANSWER = 4 * 1024 * 1024
 
@@ -57,10 +56,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry out one request and read the whole answer. Raises httpx.TransportError, or the body's error."""
         limits: dict[str, float | None] = request.extensions.get("timeout", {})
-        body = _body_of(request, limits.get("write"))
+        body = outgoing(request, limits.get("write"))
         async with self._places:
             try:
-                async with asyncio.timeout(request.extensions.get("deadline")):
+                async with asyncio.timeout(request.extensions.get("deadline")) as deadline:
+                    if body is not None:
+                        body.deadline = deadline
                     return await self._exchange(request, body, limits)
             except (aiohttp.ClientError, httpx.TransportError, OSError, ValueError) as error:
                 failure = _translated(error) if body is None or body.failure is None else body.failure
@@ -70,14 +71,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         raise failure
 
     async def _exchange(
-        self, request: httpx.Request, body: _Body | None, limits: dict[str, float | None]
+        self, request: httpx.Request, body: Outgoing | None, limits: dict[str, float | None]
     ) -> httpx.Response:
         timeout = aiohttp.ClientTimeout(sock_connect=limits.get("connect"), sock_read=limits.get("read"))
         async with self._session.request(
             request.method,
-            URL(str(request.url), encoded=True),
+            _address(request),
             headers=request.headers.multi_items(),
-            data=body or request.content or None,
+            data=body,
             allow_redirects=False,
             proxy=self._proxy,
             proxy_headers=self._proxy_headers,
@@ -86,11 +87,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             if answer.status < 300 and body is not None and not body.is_out:
                 raise httpx.RemoteProtocolError("success was claimed before the whole body was sent")
             content = bytearray()
-            async for chunk in answer.content.iter_any():
+            while chunk := await answer.content.readany():
                 content += chunk
                 if len(content) > LONGEST_ANSWER:
                     raise httpx.RemoteProtocolError("the answer is too long")
-            return httpx.Response(answer.status, headers=answer.raw_headers, content=bytes(content))
+            return httpx.Response(answer.status, headers=answer.raw_headers, stream=httpx.ByteStream(bytes(content)))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -133,105 +134,11 @@ def _trusting_certifi() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)  # takes tens of milliseconds
 
 
-class _Body(aiohttp.Payload):
-    """The body of one request on its way out, in aiohttp's writer task."""
-
-    def __init__(self, stream: httpx.AsyncByteStream, size: int, stall_seconds: float | None) -> None:
-        super().__init__(stream)
-        self._stream = stream
-        self._announced = size
-        self._stall_seconds = stall_seconds
-        self._is_writing = False
-        self._done = asyncio.Event()
-        self.is_out = False
-        self.failure: Exception | None = None
-
-    @property
-    def size(self) -> int:
-        return self._announced
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        raise NotImplementedError  # aiohttp's hook for logging bodies: ours are nobody's to read
-
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        await self.write_with_length(writer, None)
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:  # noqa: ARG002
-        self._is_writing = True
-        # Taken now: aiohttp forgets it when it closes, and close() alone waits for a peer that does not read.
-        wire = writer.transport
-        chunks = aiter(self._stream)
-        try:
-            await self._pour(chunks, writer)
-            self.is_out = True
-        except BaseException:
-            if wire is not None:
-                wire.abort()
-            raise
-        finally:
-            await closed(chunks)
-            self._done.set()
-
-    async def settled(self) -> None:
-        """Wait until the iterator is not in use any more: its file may be closed then."""
-        if self._is_writing:
-            await self._done.wait()
-
-    async def _pour(self, chunks: AsyncIterator[bytes], writer: AbstractStreamWriter) -> None:
-        left = self._announced
-        while (chunk := await self._next(chunks)) is not None:
-            left -= len(chunk)
-            if left < 0:
-                raise self._failed(httpx.LocalProtocolError("the body is longer than announced"))
-            for piece in _pieces(chunk):
-                await self._unstalled(writer.write(piece))
-        if left > 0:
-            raise self._failed(httpx.LocalProtocolError("the body is shorter than announced"))
-        await self._unstalled(writer.drain())
-
-    async def _next(self, chunks: AsyncIterator[bytes]) -> bytes | None:
-        try:
-            return await anext(chunks, None)
-        except Exception as error:
-            self.failure = error  # aiohttp keeps it to itself, in a text
-            raise
-
-    async def _unstalled(self, step: Awaitable[None]) -> None:
-        if self._announced <= PIECE:  # fits into the buffers: nothing but the answer can keep us waiting
-            await step
-            return
-        try:
-            async with asyncio.timeout(self._stall_seconds):
-                await step
-        except TimeoutError:
-            raise self._failed(httpx.WriteTimeout("the peer stopped reading")) from None
-
-    def _failed(self, error: Exception) -> Exception:
-        self.failure = error
-        return error
-
-
-def _body_of(request: httpx.Request, stall_seconds: float | None) -> _Body | None:
-    """Return the body if it is a stream; bytes in memory are what they are."""
-    if isinstance(request.stream, httpx.ByteStream):
-        return None
-    assert isinstance(request.stream, httpx.AsyncByteStream)
-    return _Body(request.stream, int(request.headers["content-length"]), stall_seconds)
-
-
-def _pieces(chunk: bytes) -> Iterator[bytes | memoryview]:
-    if len(chunk) <= PIECE:
-        yield chunk
-        return
-    view = memoryview(chunk)
-    for start in range(0, len(chunk), PIECE):
-        yield view[start : start + PIECE]
-
-
-async def closed(chunks: object) -> None:
-    """Finish a generator here and now, instead of whenever the garbage collector comes."""
-    if isinstance(chunks, AsyncGenerator):
-        await chunks.aclose()
+def _address(request: httpx.Request) -> URL:
+    """Return where a request goes: where it names a target, there, byte for byte, whatever httpx may think of it."""
+    target: bytes = request.extensions.get("target", b"")
+    url = str(request.url)
+    return URL(url.rstrip("/") + target.decode("ascii") if target else url, encoded=True)
 
 
 _WORDS: tuple[tuple[type[Exception], type[httpx.TransportError], str], ...] = (

@@ -1,37 +1,25 @@
-"""One HTTP client for all calls: the limits of time and number, and what its failures are called.
+"""The service's addresses, and questions in JSON. What speaks HTTP is opened by the first of them.
 
-The rule: whatever goes wrong here is a CloudError that says which call and which host, in our own words, raised
-with no other exception attached: httpx's and aiohttp's own texts hold URLs, and URLs hold tokens. The refusal: it
-knows no call of the API and no meaning of an answer.
+The rule: an address may hold a token, so it goes to `http` and into no text. The refusal: no request is made here, and
+no HTTP library is loaded before there is one: that takes longer than a whole pass that finds nothing to do.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import dataclass, field
-from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
-
-from tcbsync import __version__
-from tcbsync.cloud.address import host_of, request_url
 from tcbsync.cloud.answers import read_json
-from tcbsync.cloud.transport import AiohttpTransport, CertificateRejected, trusting
-from tcbsync.core.errors import CloudError, ConfigError, FileChanged, Misconfigured, NoAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tcbsync.cloud.form import Form
+    import httpx
 
-KERNEL_BUFFER = 4 * 1024 * 1024
-"""Linux, tcp_wmem: so much of a body may still be under way when we have let go of its last byte."""
-
-_HEADERS = {"User-Agent": f"tcbsync/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
-_JSON_HEADERS = {**_HEADERS, "Content-Type": "application/json"}
+    from tcbsync.cloud.api import Body, Link
+    from tcbsync.cloud.http import Http
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,29 +42,22 @@ class CloudSettings:
     ca_file: str | None = None
 
 
-class _NoCookies(CookieJar):
-    """Keeps none: the service sets none, and whoever does is none of ours."""
-
-    def extract_cookies(self, *_: object) -> None:
-        """Do nothing."""
-
-
 class Wire:
-    """The connections. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`."""
+    """The way to the service. Must be made inside a running event loop. Raises ConfigError for a bad `ca_file`."""
 
     def __init__(self, settings: CloudSettings) -> None:
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs every URL, token included
         self._settings = settings
-        try:
-            trust = trusting(settings.ca_file)
-        except OSError as error:
-            raise ConfigError(f"service.ca_file {settings.ca_file} cannot be used: {error.strerror}") from None
-        transport = AiohttpTransport(
-            max_connections=settings.max_connections, trust=trust, proxy=settings.proxy or None
-        )
-        self._client = httpx.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, cookies=_NoCookies()
-        )
+        self._opened: Http | None = None
+        if settings.ca_file or settings.proxy:
+            self.open()  # what may be wrong with them is said at once
+
+    def open(self) -> Http:
+        """Load and open what speaks HTTP, where that is not done yet."""
+        if self._opened is None:
+            from tcbsync.cloud.http import Http  # noqa: PLC0415 - see above
+
+            self._opened = Http(self._settings)
+        return self._opened
 
     def api(self, path: str, **query: str) -> str:
         """Return the URL of one API call. It may hold a token: never show it."""
@@ -93,62 +74,21 @@ class Wire:
         JSON in raw UTF-8: a path that was sent escaped uploads, but cannot be downloaded.
         """
         if question is None:
-            response = await self._send(asked, "GET", url, None, _HEADERS)
+            response = await self.open().send(asked, "GET", url)
         else:
             body = json.dumps(question, ensure_ascii=False).encode()
-            response = await self._send(asked, "POST", url, body, _JSON_HEADERS)
+            response = await self.open().send(asked, "POST", url, body, "application/json")
         return read_json(asked, response)
 
-    async def post(self, asked: str, url: str, form: Form) -> httpx.Response:
-        """POST a form. Raises what its bytes raise, unchanged."""
-        return await self._send(asked, "POST", url, form, {**_HEADERS, "Content-Type": form.media_type})
+    async def upload(self, asked: str, link: Link, body: Body) -> httpx.Response:
+        """POST the form of an upload. Raises what its bytes raise, unchanged."""
+        return await self.open().upload(asked, link, body)
 
     async def head(self, asked: str, url: str) -> httpx.Response:
         """HEAD any address."""
-        return await self._send(asked, "HEAD", url, None, _HEADERS)
+        return await self.open().send(asked, "HEAD", url)
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
-
-    async def _send(
-        self, asked: str, method: str, url: str, body: bytes | Form | None, headers: dict[str, str]
-    ) -> httpx.Response:
-        try:
-            return await self._client.send(self._request(method, url, body, headers))
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            failure = _failure(f"{asked}: {host_of(url)}", error)
-        raise failure  # here, where no exception is being handled, so that none is attached
-
-    def _request(self, method: str, url: str, body: bytes | Form | None, headers: dict[str, str]) -> httpx.Request:
-        exact = request_url(url)
-        if body is None or isinstance(body, bytes):
-            extensions = self._limits(len(body or b""))
-            return httpx.Request(method, exact, headers=headers, content=body, extensions=extensions)
-        headers = {**headers, "Content-Length": str(body.size)}
-        return httpx.Request(method, exact, headers=headers, stream=body, extensions=self._limits(body.size))
-
-    def _limits(self, size: int) -> dict[str, Any]:
-        settings = self._settings
-        slowest = settings.slowest_bytes_per_second
-        timeout = {
-            "connect": settings.connect_seconds,
-            "write": settings.stall_seconds,
-            "read": settings.read_seconds + min(size, KERNEL_BUFFER) / slowest,
-        }
-        return {"timeout": timeout, "deadline": settings.total_seconds + size / slowest}
-
-
-def _failure(where: str, error: Exception) -> CloudError | FileChanged:
-    match error:
-        case CertificateRejected():
-            hint = "check this machine's clock, service.ca_file, and whether a proxy is in the way"
-            return Misconfigured(f"{where}: {error}", code="TLS", hint=hint)
-        case httpx.LocalProtocolError():
-            return FileChanged(f"{where}: {error}")
-        case httpx.TransportError():  # the transport's own words, which hold no URL
-            return NoAnswer(f"{where}: {error}", code=type(error).__name__)
-        case httpx.InvalidURL():
-            return NoAnswer(f"{where}: not a usable address", code="InvalidURL")
-        case _:
-            return NoAnswer(f"{where}: the answer cannot be read", code=type(error).__name__)
+        if self._opened is not None:
+            await self._opened.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from tcbsync.config.schema import Config
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.ignore import rule_problem
 from tcbsync.core.keys import prefix_problem
+from tcbsync.core.timetable import clashes, minutes_of
 
 if TYPE_CHECKING:
     from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig
@@ -99,6 +101,7 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     if config.state_dir is not WRONG and not config.state_dir.is_absolute():
         mistakes.add("state_dir", "must be an absolute path")
     _check_service(config.service, mistakes)
+    _check_bandwidth(config.service, mistakes)
     _check_credentials(config.credentials, mistakes)
     if config.mirrors is WRONG:
         return
@@ -116,6 +119,22 @@ def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
         mistakes.add("service.api_base", "must be a URL that begins with https:// or http://, with no ? in it")
     if service.proxy is not None and not (PROXY.fullmatch(service.proxy) and _has_host(service.proxy)):
         mistakes.add("service.proxy", "must be http://HOST:PORT, maybe with USER:PASSWORD@ before the host")
+
+
+def _check_bandwidth(service: ServiceConfig, mistakes: Mistakes) -> None:
+    if not isinstance(service.bandwidth, Mapping):
+        return
+    key, times = "service.bandwidth", service.bandwidth
+    if not times:
+        mistakes.add(key, "name at least one time, or a number of bytes a second")
+    right = {}
+    for time in times:
+        try:
+            right[time] = minutes_of(time)
+        except ValueError as problem:
+            mistakes.add(f"{key}.{time}", str(problem))
+    for time, earlier in clashes(right).items():
+        mistakes.add(f"{key}.{time}", f"is at the same time as {earlier}")
 
 
 def _has_host(address: str) -> bool:

@@ -5,12 +5,15 @@ Only the daemon and the command line read these; the rooms below take plain valu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 POSITIVE = {"min": 0.001}
 COUNT = {"min": 1}
+SLOWEST = 1024
+"""Bytes a second: a smaller limit is more likely one in KB than meant."""
 
 
 def _option(default: Any, **bounds: float) -> Any:
@@ -23,6 +26,7 @@ class ServiceConfig:
 
     api_base: str = "https://api.weixin.qq.com"
     uploads: int = _option(16, **COUNT)
+    bandwidth: int | Mapping[str, int | None] | None = _option(None, min=SLOWEST)
     deletes: int = _option(4, **COUNT)
     connections: int = _option(64, **COUNT)
     connect_seconds: float = _option(10.0, **POSITIVE)

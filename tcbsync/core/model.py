@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 
+Line = tuple[str, int, int, int, int]
+"""A file in the list of a directory: its name, and what a Fingerprint holds. One is made for each file of a tree."""
+
+
 class Fingerprint(NamedTuple):
     """What `lstat` says of one state of a file. Any difference, not "newer", means that it changed."""
 
@@ -101,6 +105,10 @@ class Snapshot:
     """Name → the disk's spelling of it, where the two differ."""
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    unchanged: int = 0
+    """How many more files there are that are just as they are known. Nothing else is kept of them."""
+    unmatched: list[str] = field(default_factory=list)
+    """Names that are known otherwise: no such file is there, or not in that state."""
 
     def found(self, name: str) -> Found:
         """Give one file as a value of its own."""

@@ -55,12 +55,12 @@ def fingerprint_of(record: Record) -> Fingerprint:
 def reconcile(snapshot: Snapshot, rows: Mapping[str, Record], *, deletes: bool = True) -> Plan:
     """Compare one directory with its rows, which map a name to what is known of it.
 
-    `rows` holds only what the scope covers. A row that is neither among the files nor under a problem is gone from
-    the disk. Unchanged files cost a comparison and no object.
+    `rows` holds only what the scope covers, and none of what the snapshot found unchanged. A row that is neither among
+    the files nor under a problem is gone from the disk. Unchanged files cost a comparison and no object.
     """
     plan = Plan(problems=list(snapshot.problems), skipped=list(snapshot.skipped))
     troubled = {problem.path for problem in snapshot.problems}
-    unchanged = 0
+    unchanged = snapshot.unchanged
     for name, fingerprint in snapshot.files.items():
         record = rows.get(name)
         if record is not None and record[:4] == fingerprint and record.state == State.PROVED:

@@ -44,6 +44,9 @@ class Settle:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def __contains__(self, path: str) -> bool:
+        return path in self._waiting
+
     def __repr__(self) -> str:
         return f"<Settle {len(self._waiting)} waiting>"
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
+from tcbsync.core.timetable import timetable
 from tcbsync.daemon.service import WRONG_CREDENTIALS, Client, Service
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
@@ -23,11 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.cloud.client import HttpCloud
-    from tcbsync.config.schema import Config, MirrorConfig
+    from tcbsync.config.schema import Config, MirrorConfig, ServiceConfig
     from tcbsync.core.events import Event
+    from tcbsync.core.timetable import Timetable
     from tcbsync.store.manifest import Manifest
 
-__all__ = ["WRONG_CREDENTIALS", "Assembly", "assembled", "chosen", "connect"]
+__all__ = ["WRONG_CREDENTIALS", "Assembly", "assembled", "chosen", "connect", "limits"]
 
 
 @dataclass(slots=True)
@@ -92,11 +94,12 @@ async def assembled(
     `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
+    Host.prepare()
     service = Service(config)
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = Pace(host or Host(), uploads=config.service.uploads, deletes=config.service.deletes)
+            pace = _pace(config.service, host or Host())
             assembly = Assembly(config.state_dir, store, service, pace, grace, tell or _to_nobody)
             for mirror in mirrors:
                 await assembly.mirror(mirror)
@@ -159,3 +162,12 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     """Give the form's further fields; an empty one is left out of it."""
     form = {} if config.content_type == "auto" else {"Content-Type": ""}
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
+
+
+def _pace(service: ServiceConfig, host: Host) -> Pace:
+    return Pace(host, uploads=service.uploads, deletes=service.deletes, timetable=limits(service))
+
+
+def limits(service: ServiceConfig) -> Timetable | None:
+    """Give what all uploads together may send, and when; None: any number of bytes, at any time."""
+    return None if service.bandwidth is None else timetable(service.bandwidth)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.config.changes import Change, changes
 from tcbsync.core.errors import ConfigError, TcbsyncError
 from tcbsync.core.events import Reloaded, ReloadRefused
+from tcbsync.daemon.assemble import limits
 from tcbsync.daemon.notify import notify
 from tcbsync.daemon.service import Client, try_out
 from tcbsync.status import iso
@@ -131,6 +132,7 @@ class Reload:
             pace.upload_slots.resize(config.service.uploads)
         if config.service.deletes != self.config.service.deletes:
             pace.delete_slots.resize(config.service.deletes)
+        pace.bandwidth.timetable = limits(config.service)
         if not is_known or config.service != self.config.service:
             pace.try_anew()
 

@@ -7,6 +7,6 @@ The way of one request, and the module where each step is written:
            ├► downloads                                     the download host
            └► inspection                                    what tests and people ask: /_emulator/…
 
-Below them: `settings` (what is switchable), `faults` (what goes wrong), `record` (what happened), `replies`
-(what an answer or a refusal is), `tokens`, `links`, `names`, `storage`, `journal`, `crc64`.
+Below them: `settings` (what is switchable), `faults` (what goes wrong), `places` (how many at once), `record` (what
+happened), `replies` (what an answer or a refusal is), `tokens`, `links`, `names`, `storage`, `journal`, `crc64`.
 """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tcbsync.emulator.faults import pass_time
+from tcbsync.emulator.places import too_many
 from tcbsync.emulator.replies import ApiError, HangUpError, RefusalError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from tcbsync.emulator.faults import Fault, FaultScript, Kind
     from tcbsync.emulator.links import Links
+    from tcbsync.emulator.places import Places
     from tcbsync.emulator.record import Record
     from tcbsync.emulator.settings import Settings
     from tcbsync.emulator.storage import Storage
@@ -35,6 +37,7 @@ class Service:
     links: Links
     script: FaultScript
     record: Record
+    places: Places
     latency_seconds: float
 
 
@@ -53,6 +56,8 @@ class Exchange:
     is_writing: bool = False
     """Whether it changes its keys. `is_held`: whether the record has been told so."""
     is_held: bool = False
+    has_place: bool = False
+    """Whether it counts towards how many there may be at once."""
     fault: Fault | None = None
     received: int = 0
 
@@ -69,12 +74,16 @@ class Exchange:
 async def meet_fault(service: Service, exchange: Exchange) -> None:
     """Let latency pass, choose the fault, and act on it if it comes before anything else.
 
-    Raises HangUpError where the connection is to be cut, RefusalError where the fault is the answer.
+    Raises HangUpError where the connection is to be cut, RefusalError where the fault is the answer, or where there
+    are too many at once.
     """
+    is_let_in = service.places.take(exchange)
     if exchange.is_writing:
         service.record.hold(exchange.env, exchange.keys)
         exchange.is_held = True
     await pass_time(service.latency_seconds)
+    if not is_let_in:
+        raise too_many(exchange.call)
     exchange.fault = fault = service.script.pick(exchange.call, exchange.keys)
     if fault is None:
         return

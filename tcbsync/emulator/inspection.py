@@ -9,8 +9,9 @@
 | GET faults | the script, each fault with how often it was seen and struck |
 | POST faults | a JSON list takes the script's place; `[]` clears it |
 | POST latency | `{"seconds": 0.05}`: every call waits so long from now on |
+| POST at-once | `{"limit": 8}`: so many may be under way at once from now on; null is any number |
 | POST revoke-token | all access tokens are invalid from now on (40001) |
-| POST reset | objects, tokens, faults, log and counters are gone; latency is as in the settings |
+| POST reset | objects, tokens, faults, log and counters are gone; latency and at-once are as in the settings |
 
 Refusal: no token, secret, signature or link can be read here.
 """
@@ -70,6 +71,11 @@ def _command(service: Service, name: str, document: Any) -> Reply:
             if not 0 <= seconds < 3600:
                 raise ValueError("latency is 0 to 3600 seconds")
             service.latency_seconds = seconds
+        case "at-once":
+            limit = document["limit"]
+            if limit is not None and (type(limit) is not int or limit < 1):
+                raise ValueError("limit is at least 1, or null")
+            service.places.limit = limit
         case "revoke-token":
             service.tokens.revoke()
         case "reset":
@@ -86,6 +92,7 @@ def reset(service: Service) -> None:
     service.script.clear()
     service.record.clear()
     service.latency_seconds = service.settings.latency_seconds
+    service.places.limit = service.settings.at_once
 
 
 def _object_bytes(service: Service, path: str) -> Reply:

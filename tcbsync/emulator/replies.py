@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ERRMSGS = {
     -1: "system error",
+    -501004: "request rate limit exceeded",
     -501005: "invalid env",
     -501007: "invalid parameters",
     40001: "invalid credential, access_token is invalid or not latest",

@@ -26,6 +26,7 @@ from tcbsync.emulator.exchange import Exchange, Service
 from tcbsync.emulator.faults import Fault, FaultScript
 from tcbsync.emulator.links import Links
 from tcbsync.emulator.object_post import post_object
+from tcbsync.emulator.places import Places
 from tcbsync.emulator.record import Counters, Entry, Record
 from tcbsync.emulator.replies import HangUpError, RefusalError, Reply, with_resource
 from tcbsync.emulator.sending import bend, send
@@ -59,6 +60,7 @@ class Emulator:
             links=Links(clock, behaviours.link_lifetime_seconds),
             script=FaultScript(settings.faults, settings.seed),
             record=Record(settings.log_entries),
+            places=Places(settings.at_once),
             latency_seconds=settings.latency_seconds,
         )
 
@@ -97,6 +99,10 @@ class Emulator:
     def set_latency(self, seconds: float) -> None:
         """Let every call wait so long from now on."""
         self._service.latency_seconds = seconds
+
+    def set_at_once(self, limit: int | None) -> None:
+        """Let so many requests be under way at once from now on; None is any number."""
+        self._service.places.limit = limit
 
     def revoke_tokens(self) -> None:
         """Make all access tokens invalid at once."""
@@ -142,6 +148,7 @@ class Emulator:
             reply = Reply(0, outcome="hangup")
             return _hang_up(request)
         finally:
+            self._service.places.give_back(exchange)
             if exchange.is_held:
                 self._service.record.release(exchange.env, exchange.keys)
             self._note(exchange, reply, started)

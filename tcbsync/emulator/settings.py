@@ -82,6 +82,8 @@ class Settings:
     behaviours: Behaviours = field(default_factory=Behaviours)
     faults: tuple[Fault, ...] = ()
     latency_seconds: float = 0.0
+    at_once: int | None = None
+    """How many uploads, links, deletes and questions may be under way at once; None is any number. See `places`."""
     seed: int = 0
     """Of the dice that a fault's probability throws."""
     log_entries: int = 10_000

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.ignore import DEFAULTS, IGNORE_FILE, Rules
 from tcbsync.core.keys import normal
-from tcbsync.core.model import Plan, Problem, Snapshot, State, is_beneath, join, split
+from tcbsync.core.model import Plan, Problem, Snapshot, is_beneath, join, split
 from tcbsync.core.plan import reconcile
 from tcbsync.local.scan import ROOT, Disk, Place
 
@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from tcbsync.store.manifest import Manifest
 
 SLICE_DECISIONS = 1000
-SLICE_FILES = 20_000
-"""A slice ends after so many decisions, or so many files that were looked at: about a tenth of a second."""
+SLICE_FILES = 10_000
+DIRECTORY_FILES = 10
+"""A slice ends after so many decisions, or so many files that were looked at; a directory takes as long as some files.
+
+That is less than a tenth of a second: between two slices, what was saved meanwhile has its turn."""
 
 
 class Comparison:
@@ -46,6 +49,8 @@ class Comparison:
         """All rows are known to obey these ignore rules."""
         self.ends_trust = bool(trusted) and not self.trusts_rows
         """Rows will be written by other rules than those that all rows are known to obey so far."""
+        self.files = 0
+        """How many were seen that should be mirrored."""
         self.is_whole = True
         """No row was passed over because its path could not be judged."""
         self._visited: set[str] = set()
@@ -110,31 +115,35 @@ class Comparison:
         """Look at some names. What is ignored is absent, whatever its row says: rules may be newer than the row."""
         paths = [join(place.path, normal(name)) for name in names]
         rows = self._manifest.records_named(place.path, [split(path)[1] for path in paths])
-        wanted = [name for name in names if not self._disk.is_ignored(join(place.local, name))]
-        snapshot, directories = self._disk.snapshot(place, names=wanted, accepted=self._accepted(rows))
+        is_ignored = self._disk.rules.ignores_below(f"{place.path}/")
+        snapshot, directories = self._disk.snapshot(place, names=() if is_ignored else names)
         self._note(reconcile(snapshot, rows, deletes=self._deletes))
         yield from self._walk(directories)
         for path in paths:
             self._bury(self._manifest.directories(path))
         self.covered += paths
 
-    def _accepted(self, rows: Mapping[str, Record]) -> Collection[str]:
-        """Give the names that need not be asked about again: those whose rows say that they are to be in the cloud."""
+    def _seen(self, place: Place) -> tuple[Snapshot, list[Place], dict[str, Record]]:
+        """Look at a whole directory; give the rows of all that was not found unchanged too.
+
+        What is as its row says need not be asked about again, where all rows are known to obey the rules.
+        """
         if not self.trusts_rows:
-            return ()
-        return {name for name, row in rows.items() if row.state in (State.PROVED, State.UPLOAD)}
+            rows = self._manifest.records(place.path)
+            return *self._disk.snapshot(place), rows
+        snapshot, directories = self._disk.snapshot(place, known=self._manifest.lines(place.path))
+        return snapshot, directories, self._manifest.records_named(place.path, snapshot.unmatched)
 
     def _walk(self, waiting: list[Place]) -> Iterator[Plan]:
         files = 0
         while waiting:
             place = waiting.pop()
             self._visited.add(place.path)
-            rows = self._manifest.records(place.path)
-            snapshot, directories = self._disk.snapshot(place, accepted=self._accepted(rows))
+            snapshot, directories, rows = self._seen(place)
             self._note_passed_over(snapshot, rows)
             self._note(reconcile(snapshot, rows, deletes=self._deletes))
             waiting += directories
-            files += len(snapshot.files)
+            files += DIRECTORY_FILES + snapshot.unchanged + len(snapshot.files)
             if len(self._plan.uploads) + len(self._plan.touches) >= SLICE_DECISIONS or files >= SLICE_FILES:
                 yield self._plan
                 self._plan = Plan()
@@ -160,6 +169,7 @@ class Comparison:
         self._plan.uploads += plan.uploads
         self._plan.touches += plan.touches
         self._plan.unchanged += plan.unchanged
+        self.files += plan.unchanged + len(plan.uploads) + len(plan.touches)
         self._last.deletes += plan.deletes
         self._last.keeps += plan.keeps
         self._last.problems += plan.problems

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUND = 1000
+ROUND = 5000
 """At most so many deletes are taken up at once."""
 UNSEEN_SECONDS = 0.25
 """Where deletes wait for a look at something else, it is asked so often whether that has happened."""
@@ -73,7 +73,9 @@ class Deletes:
         jobs = [job for job in due if job.is_approved or (job.since <= judged_until and job.since < unseen_since)]
         if not jobs:
             return min(grace, grace_seconds) or (None if unseen_since == inf else UNSEEN_SECONDS)
-        results = await asyncio.gather(*(self._delete(disk, batch) for batch in batches(jobs, BATCH)))
+        # While as many as there are slots are with the service, others are made ready and written down.
+        room = asyncio.Semaphore(3 * self._pace.delete_slots.limit)
+        results = await asyncio.gather(*(self._delete(disk, batch, room) for batch in batches(jobs, BATCH)))
         return 0.0 if any(results) else 1.0
 
     async def _due(self, now: float) -> list[Job]:
@@ -85,30 +87,25 @@ class Deletes:
         jobs = await self._host.offload(self._manifest.jobs, State.DELETE, now, ROUND + len(self._busy))
         jobs = [job for job in jobs if upload_since is None or job.since < upload_since]
 
-        def free() -> list[Job]:
-            return [job for job in jobs if not self._manifest.has_upload_of_size(job.size)]
+        sizes = await self._host.offload(self._manifest.upload_sizes, {job.size for job in jobs})
+        return [job for job in jobs if job.size not in sizes]
 
-        return await self._host.offload(free)
-
-    async def _delete(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+    async def _delete(self, disk: Disk, jobs: Sequence[Job], room: asyncio.Semaphore) -> bool:
         """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
-        await self._pace.delete_slots.acquire()
-        try:
-            # Asked only now: while this batch waited for its slot, files may have come back and gone up.
+        async with room:
+            # Asked only now: while this batch waited for its turn, files may have come back and gone up.
             free = [job for job in jobs if job.path not in self._busy]
             with self._busy.holding(job.path for job in free):
-                return await self._delete_free(disk, free)
-        except StateError as error:
-            self._pace.stalled(error)
-        finally:
-            self._pace.delete_slots.release()
+                try:
+                    return await self._delete_free(disk, free)
+                except StateError as error:
+                    self._pace.stalled(error)
         return False
 
     async def _delete_free(self, disk: Disk, jobs: Sequence[Job]) -> bool:
         async def attempt() -> bool:
-            # Each one looks at the disk and passes the gates anew: much may have happened while the last one failed.
-            gone = await self._surely_gone(disk, jobs)
-            return bool(gone) and await self._call(gone)
+            # Each one passes the gates and looks at the disk anew: much may have happened while the last one failed.
+            return await self._attempt(disk, jobs)
 
         try:
             return await self._parts.retry(attempt)
@@ -124,17 +121,41 @@ class Deletes:
             await self._fail(jobs, "internal", str(defect(error)), is_final=False)
         return False
 
+    async def _attempt(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
+            raise Closed
+        # What was decided before the paths were held is in the rows by then.
+        ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
+        await self._pace.delete_slots.acquire()
+        try:
+            gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
+            paths = {ready[job.path]: job.path for job in gone}
+            if not paths:
+                return len(ready) < len(jobs)
+            if self._parts.brake.is_on:
+                raise Closed
+            with self._pace.passage(self._target.env, uploads=False):
+                deletions = await self._parts.cloud.delete(self._target.env, list(paths))
+        finally:
+            self._pace.delete_slots.release()
+        removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
+        await self._manifest.write(rows.remove, removed, self._host.now())
+        self._parts.tally.deletes += len(removed)
+        for path in removed:
+            self._parts.tell(Deleted(path))
+        await self._note_refused(gone, paths, [deletion for deletion in deletions if not deletion.is_gone])
+        return bool(removed)
+
     async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:
         """Look at row and disk once more. A path that is alive again is looked at as if it had just changed."""
 
         def check() -> list[tuple[Job, bool]] | None:
             if disk.volumes() != self._holds.volumes:
                 return None
-            rows_now = [(job, self._manifest.record(job.path)) for job in jobs]
-            wanted = [job for job, row in rows_now if row is not None and row.state == State.DELETE]
+            rows_now = self._manifest.records_at(job.path for job in jobs)  # they may be held since
+            wanted = [job for job in jobs if job.path in rows_now and rows_now[job.path].state == State.DELETE]
             return [(job, disk.surely_absent(job.local)) for job in wanted]
 
-        await self._manifest.write(rows.deleting, [])  # what was decided before the paths were held is in the rows now
         try:
             checked = await self._host.offload(check)
         except OSError:
@@ -149,23 +170,6 @@ class Deletes:
                 await self._manifest.write(rows.fail, job.path, "present", reason, due_at)
                 self._parts.look_again(job.local)
         return [job for job, is_gone in checked if is_gone]
-
-    async def _call(self, jobs: Sequence[Job]) -> bool:
-        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
-            raise Closed
-        ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
-        if not ready:
-            return True
-        paths = {file_id: path for path, file_id in ready.items()}
-        with self._pace.passage(self._target.env, uploads=False):
-            deletions = await self._parts.cloud.delete(self._target.env, list(paths))
-        gone = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
-        await self._manifest.write(rows.remove, gone, self._host.now())
-        self._parts.tally.deletes += len(gone)
-        for path in gone:
-            self._parts.tell(Deleted(path))
-        await self._note_refused(jobs, paths, [deletion for deletion in deletions if not deletion.is_gone])
-        return bool(gone)
 
     async def _note_refused(self, jobs: Sequence[Job], paths: dict[str, str], refused: list[Deletion]) -> None:
         by_path = {job.path: job for job in jobs}

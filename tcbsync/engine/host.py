@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -15,9 +16,17 @@ if TYPE_CHECKING:
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+THREADS = 64
+"""At most so many worker threads: with asyncio's few, the hanging disk of one mirror would stop all others."""
+
 
 class Host:
     """The real one."""
+
+    @staticmethod
+    def prepare() -> None:
+        """Give the running loop its worker threads, which begin as they are needed."""
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "work"))
 
     def now(self) -> float:
         """Give the wall clock, in unix seconds. It may jump."""

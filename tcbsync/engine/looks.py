@@ -1,6 +1,9 @@
 """Looks at what may have changed, and writes down what that wants. The only one who does.
 
 Rule: a path that an operation is under way for is that operation's alone; it is looked at again when that is done.
+
+What becomes due while the whole tree is looked at does not wait for the end of that. The longer look decides nothing
+about it then, and it is looked at once more afterwards.
 """
 
 from __future__ import annotations
@@ -12,7 +15,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tcbsync.core.events import Held, Released
 from tcbsync.core.ignore import IGNORE_FILE
-from tcbsync.core.model import Plan, Problem, Skipped
+from tcbsync.core.keys import normal
+from tcbsync.core.model import Plan, Problem, Skipped, is_beneath
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
@@ -99,6 +103,8 @@ class Looks:
         """What the newest look at the whole tree found, so far if it is still under way."""
         self.awaited: set[Awaited] = set()
         """Who waits for looks that begin from now on."""
+        self._meanwhile: list[str] = []
+        """What was looked at while the whole tree is."""
 
     async def look(self, scopes: Sequence[str], *, defers: bool = False) -> Sight:
         """Look at `scopes`, as the disk spells them, and write down what they want. Raises StateError.
@@ -115,6 +121,9 @@ class Looks:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
             self.is_looking = self.is_scanning = False
+            for scope in self._meanwhile:  # its problems are those of the longer look now
+                self._parts.look_again(scope)
+            self._meanwhile.clear()
             self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
         if not self.root_problem:
             for each in awaited:
@@ -148,37 +157,28 @@ class Looks:
         disk.identity()
         return disk
 
-    async def _look(self, scopes: Sequence[str], sight: Sight, *, is_full: bool, defers: bool) -> None:
+    async def _look(self, scopes: Sequence[str], sight: Sight, *, is_full: bool, defers: bool) -> list[str]:
+        """Look, and give the paths at and beneath which everything was seen."""
         host, manifest = self._parts.host, self._parts.manifest
         try:
             disk = await self.open(anew=is_full)
         except OSError as error:
             sight.problems.append(root_problem(self._parts.target.root, error))
             await manifest.write(rows.note_problems, [], Plan(problems=sight.problems), host.now())
-            return
+            return []
         volumes = None if is_full else self._holds.volumes
         comparison = await host.offload(Comparison, disk, manifest, deletes=self._deletes, volumes=volumes)
         if comparison.ends_trust:  # before the first of them: this look may be cut off, and the old rules come back
             await manifest.write(rows.distrust_rules)
-        slices = comparison.slices(scopes)
-        is_obeyed, files = True, 0
-        with self._parts.busy.witness() as ended:
-            while (plan := await host.offload(next, slices, None)) is not None:
-                files += plan.unchanged + len(plan.uploads) + len(plan.touches)
-                if defers:
-                    self._defer(plan, set(scopes), sight)
-                is_obeyed = not self._void(plan, ended, sight) and is_obeyed
-                sight.add(plan)
-                if plan and comparison.volumes is not None:
-                    await self._holds.remember(comparison.volumes)
-                await self._expect(plan)
+        is_obeyed = await self._take(comparison, scopes, sight, defers=defers)
         if is_full and disk.rules.mistakes:
             sight.skipped.append(Skipped(IGNORE_FILE, f"not understood: {'; '.join(disk.rules.mistakes)}"))
         now = host.now()
         found = Plan(problems=sight.problems, skipped=sight.skipped)
         if found.problems or found.skipped or is_full or await host.offload(manifest.has_problems):
             await manifest.write(rows.note_problems, comparison.covered, found, now)
-        self._holds.has_files = files > 0 if is_full and comparison.covered else self._holds.has_files or files > 0
+        has_files = comparison.files > 0
+        self._holds.has_files = has_files if is_full and comparison.covered else self._holds.has_files or has_files
         if comparison.is_remounted:
             sight.again.add("")
             self._parts.look_again("")
@@ -188,6 +188,33 @@ class Looks:
             is_obeyed = comparison.trusts_rows or (is_obeyed and comparison.is_whole)
             await manifest.write(rows.scanned, disk.rules.digest if is_obeyed else "", now)
             self.has_scanned = True
+        return comparison.covered
+
+    async def _take(self, comparison: Comparison, scopes: Sequence[str], sight: Sight, *, defers: bool) -> bool:
+        """Write down what each slice wants. Gives whether all of it stands."""
+        is_obeyed, slices = True, comparison.slices(scopes)
+        with self._parts.busy.witness() as ended:
+            while (plan := await self._parts.host.offload(next, slices, None)) is not None:
+                if defers:
+                    self._defer(plan, set(scopes), sight)
+                is_obeyed = not self._void(plan, ended, sight) and is_obeyed
+                sight.add(plan)
+                if plan and comparison.volumes is not None:
+                    await self._holds.remember(comparison.volumes)
+                await self._expect(plan)
+                if defers and "" in scopes:
+                    ended.update(await self._look_meanwhile())
+        return is_obeyed
+
+    async def _look_meanwhile(self) -> list[str]:
+        """Look at what is due while the whole tree is looked at. Gives the paths at and beneath which that was."""
+        if "" in self._settle:
+            return []  # all of it comes once more
+        scopes = self._settle.due(asyncio.get_running_loop().time())
+        if not scopes:
+            return []
+        self._meanwhile += scopes
+        return [*map(normal, scopes), *await self._look(scopes, Sight(), is_full=False, defers=True)]
 
     def _defer(self, plan: Plan, closed: set[str], sight: Sight) -> None:
         """Take files out of `plan` that may still be written."""
@@ -206,7 +233,7 @@ class Looks:
     def _void(self, plan: Plan, ended: Collection[str], sight: Sight) -> bool:
         """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again.
 
-        Gives whether there were any.
+        Something has come to its end meanwhile at or above a path in `ended`. Gives whether there were any decisions.
         """
         voided = False
         busy, look_again = self._parts.busy, self._parts.look_again
@@ -214,7 +241,7 @@ class Looks:
 
         def stands(path: str) -> bool:
             nonlocal voided
-            if path in ended:
+            if path in ended or is_beneath(path, ended):
                 look_again(path)
             elif not busy.claims(path, now):
                 return True

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ EVENT_SECONDS = 0.2
 OUTAGE_SECONDS = 20.0
 PAUSE_SECONDS = 120.0
 """A single pass waits so long for a service that is out of reach, and for one that asked for a pause."""
+GIVE_UP_SECONDS = 0.05
+"""So often it is asked whether that is over."""
 
 
 class Mirror:
@@ -65,6 +68,9 @@ class Mirror:
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()
         self._gone = asyncio.Event()
+        self._rested = asyncio.Event()
+        """Nothing is left to send now, and nothing is being sent."""
+        self._has_landed = asyncio.Event()
         self._flights: dict[asyncio.Task[None], str] = {}
         self._is_equal = False
 
@@ -83,6 +89,7 @@ class Mirror:
 
     def nudge(self) -> None:
         """Say that rows were written which want something."""
+        self._rested.clear()
         self._wanted.set()
         self._gone.set()
 
@@ -121,8 +128,8 @@ class Mirror:
             while changed:
                 await self.looks.look(changed)
                 self.nudge()
-                while await self._is_due(State.UPLOAD) and not (uploading.done() or self._gives_up()):
-                    await asyncio.wait([uploading], timeout=0.01)
+                while not (self._rested.is_set() or uploading.done() or self._gives_up()):
+                    await _wait(self._rested, GIVE_UP_SECONDS)
                 changed = self.settle.due(inf)
         finally:
             uploading.cancel()
@@ -211,22 +218,45 @@ class Mirror:
             log.warning("%s: the rescan found %d changes that no event had told of", self.name, changes)
 
     async def _upload_all(self) -> float:
-        """Send what is due, as slots become free. Gives the seconds until something else is."""
+        """Send what is due, as there is room. Gives the seconds until something else is."""
         jobs = await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD)
-        for job in jobs:
+        waiting = deque(jobs)
+        while waiting:
             await self.parts.pace.clear(self.parts.target.env)
-            await self.parts.pace.upload_slots.acquire()
-            flight = asyncio.create_task(self._upload(job), name=f"{self.name}: upload {job.path}")
-            self._flights[flight] = job.path
-            flight.add_done_callback(self._landed)
-            if self.parts.pace.closed(self.parts.target.env):  # a probe goes alone
-                await asyncio.wait([flight], timeout=PROBE_SECONDS)
+            room = await self._room()
+            if self.parts.pace.closed(self.parts.target.env):
+                await asyncio.wait([self._start(waiting.popleft())], timeout=PROBE_SECONDS)  # a probe goes alone
+                continue
+            for _ in range(min(room, len(waiting))):  # together: they share their way to disk and manifest
+                self._start(waiting.popleft())
         if jobs:
             return 0.0
         if not self._flights:
             self._gone.set()  # deletes wait for uploads
+            if not self._wanted.is_set():
+                self._rested.set()
         await self._note_equal()
         return await self._next_attempt()
+
+    async def _room(self) -> int:
+        """Wait until some uploads may start; give how many.
+
+        As many as there are slots are being sent, and twice as many make ready meanwhile: a link takes as long as a
+        small file. Where the service bears only one at a time, there is nothing but that one.
+        """
+        slots = self.parts.pace.upload_slots
+        while True:
+            room = 3 * slots.limit - 2 - len(self._flights)
+            if room >= (slots.limit + 1) // 2:
+                return room
+            self._has_landed.clear()
+            await self._has_landed.wait()
+
+    def _start(self, job: Job) -> asyncio.Task[None]:
+        flight = asyncio.create_task(self._upload(job), name="upload")
+        self._flights[flight] = job.path
+        flight.add_done_callback(self._landed)
+        return flight
 
     async def _upload(self, job: Job) -> None:
         if job.path not in self.parts.busy:
@@ -235,7 +265,7 @@ class Mirror:
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         del self._flights[flight]
-        self.parts.pace.upload_slots.release()
+        self._has_landed.set()
         self._wanted.set()
 
     async def _land(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.retry import LONGEST_WISH_SECONDS
@@ -24,12 +24,14 @@ from tcbsync.core.errors import (
     TokenRejected,
     Transient,
 )
+from tcbsync.engine.bandwidth import Bandwidth
 from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
 
 OUTAGE_FAILURES = 8
@@ -52,23 +54,29 @@ class Closed(Exception):
 
 @dataclass(slots=True)
 class Pace:
-    """All callers' common sense. `uploads` and `deletes` are how many may be in flight at once."""
+    """All callers' common sense. `uploads` and `deletes` are how many may be in flight at once.
+
+    `timetable` says how many bytes a second all uploads together may send; None: any number, at any time.
+    """
 
     host: Host
     uploads: int = 16
     deletes: int = 4
+    timetable: InitVar[Timetable | None] = None
     last_error: str = ""
     service: Gate = field(default_factory=Gate)
     envs: dict[str, Gate] = field(default_factory=dict)
     stores: dict[str, Gate] = field(default_factory=dict)
     upload_slots: Slots = field(init=False)
     delete_slots: Slots = field(init=False)
+    bandwidth: Bandwidth = field(init=False)
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, timetable: Timetable | None) -> None:
         self.upload_slots = Slots(self.uploads)
         self.delete_slots = Slots(self.deletes)
+        self.bandwidth = Bandwidth(self.host, timetable)
 
     def gates(self, env: str | None, *, uploads: bool) -> list[Gate]:
         """Give the gates that a call has to pass, the widest first. No env: a call that concerns all of them."""
@@ -107,16 +115,18 @@ class Pace:
         for gate, _ in probed:
             gate.probe(self.host.now())
         slots = self.upload_slots if uploads else self.delete_slots
+        began = slots.changes
         try:
             yield
         except CloudError as error:
-            self.failed(env, error)
-            if isinstance(error, Busy):
-                slots.narrow(self.host.now())
+            if isinstance(error, Busy) and slots.narrow(began, self.host.now()) and not _wishes_for_a_pause(error):
+                self.last_error = str(error)  # fewer at once are the answer: it is no outage
+            else:
+                self.failed(env, error)
             raise
         else:
             self._failures = 0
-            slots.succeed()
+            slots.succeed(self.host.now())
             for gate in _same(probed):
                 gate.open()
         finally:
@@ -137,8 +147,8 @@ class Pace:
                 self.envs.setdefault(env, Gate()).close("blocked", error, now)
             case Misconfigured() | TokenRejected():
                 self.service.close("blocked", error, now)
-            case Transient() if (wish := error.retry_after or 0.0) > LONGEST_WISH_SECONDS:
-                self.service.close("paused", error, now, min(wish, LONGEST_PAUSE_SECONDS))
+            case Transient() if _wishes_for_a_pause(error):
+                self.service.close("paused", error, now, min(error.retry_after or 0.0, LONGEST_PAUSE_SECONDS))
             case Transient():
                 self._failures += 1 if error.code not in UNREACHABLE else OUTAGE_FAILURES
                 if self._failures >= OUTAGE_FAILURES or self.service.state == "offline":
@@ -169,14 +179,18 @@ class Pace:
         self._changed = asyncio.Event()
 
 
+def _wishes_for_a_pause(error: Transient) -> bool:
+    return (error.retry_after or 0.0) > LONGEST_WISH_SECONDS
+
+
 def _same(probed: list[tuple[Gate, TcbsyncError | None]]) -> list[Gate]:
     """Give those gates that are closed for the same reason as when they were probed."""
     return [gate for gate, error in probed if gate.state != "ok" and gate.error is error]
 
 
 def excuses(error: TcbsyncError, pace: Pace, env: str, *, uploads: bool = True) -> bool:
-    """Whether a failure is the service's or the host's rather than this one file's."""
-    if isinstance(error, RateLimited | StorageFull | Misconfigured | TokenRejected | StateError):
+    """Whether a failure is the service's or the host's rather than this one file's. "Too many at once" is ours."""
+    if isinstance(error, Busy | RateLimited | StorageFull | Misconfigured | TokenRejected | StateError):
         return True
     return isinstance(error, Transient) and pace.closed(env, uploads=uploads) is not None
 

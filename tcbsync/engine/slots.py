@@ -1,30 +1,41 @@
-"""How many may be in flight at once: fewer when the service says that it is too much, then slowly more again.
+"""How many may be in flight at once: fewer when the service says that it is too much, then as many as it takes.
 
-Service, error classes: "too many at once" is answered by lower concurrency. Half as many at once, at most once in a
-second because all that are in flight complain together; one more after some successes.
+Service, error classes: "too many at once" is answered by lower concurrency. The rule: a complaint about a rise takes
+the rise back, any other takes a part; what was too much is remembered as the ceiling. Up to it there is one more after
+each window of successes (as many as there are slots), beyond it one more on trial, ever more rarely while the trials
+fail. A success says something only while every slot is taken, and a complaint only if the call began since the last
+change: all that are in flight complain together.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-NARROW_SECONDS = 1.0
-WIDEN_SUCCESSES = 50
+FIRST_TRIAL_SECONDS = 1.0
+LAST_TRIAL_SECONDS = 60.0
+"""A trial beyond the ceiling comes so long after the last complaint; the time doubles with each that fails."""
+TRIAL_WINDOWS = 4
+"""A trial has gone well after so many windows."""
 
 
 class Slots:
-    """At most `limit` at once, which is between 1 and what it was at the beginning. For one event loop."""
+    """At most `limit` at once, which is between 1 and `most`. For one event loop."""
 
     def __init__(self, most: int) -> None:
-        self.limit = most
-        self._most = most
+        self.limit = self.most = most
+        self.changes = 0
+        """How often the limit was lowered: what a call has to remember from its beginning."""
+        self._ceiling = most
+        self._is_rise = False
         self._free = asyncio.Semaphore(most)
+        self._taken = 0
         self._surplus = 0
         self._successes = 0
-        self._narrowed_at = float("-inf")
+        self._trial_seconds = FIRST_TRIAL_SECONDS
+        self._complained_at = float("-inf")
 
     def __repr__(self) -> str:
-        return f"<Slots {self.limit} of {self._most}>"
+        return f"<Slots {self.limit} of {self.most}>"
 
     async def acquire(self) -> None:
         """Wait for a slot, and take it."""
@@ -32,38 +43,64 @@ class Slots:
         while self._surplus:
             self._surplus -= 1
             await self._free.acquire()
+        self._taken += 1
 
     def release(self) -> None:
         """Give a slot back. It goes to the next who waits, unless there are to be fewer."""
+        self._taken -= 1
+        self._add()
+
+    def _add(self) -> None:
         if self._surplus:
             self._surplus -= 1
         else:
             self._free.release()
 
-    def narrow(self, now: float) -> None:
-        """Note that it was too much. `now` in seconds."""
-        self._successes = 0
-        if 0 <= now - self._narrowed_at < NARROW_SECONDS:  # before it: the clock was set back
-            return
-        self._narrowed_at = now
-        limit = max(1, self.limit // 2)
+    def narrow(self, began: int, now: float) -> bool:
+        """Note that it was too much. Gives whether fewer are an answer: with only one there are no fewer.
+
+        `began`: `changes` when the call began; `now` in seconds.
+        """
+        if began != self.changes or self._taken > self.limit:
+            return True  # it was answered already, and that has not come about yet
+        if self.limit == 1:
+            return False
+        self.changes += 1
+        self._complained_at, self._successes = now, 0
+        if self._is_rise:
+            limit = self.limit - 1
+            self._trial_seconds = min(2 * self._trial_seconds, LAST_TRIAL_SECONDS)
+        else:
+            limit = max(1, self.limit // 2)
+            self._trial_seconds = FIRST_TRIAL_SECONDS
+        self._ceiling = max(1, self.limit - 1)
+        self._is_rise = False
         self._surplus += self.limit - limit
         self.limit = limit
+        return True
 
-    def succeed(self) -> None:
-        """Note that something went well."""
+    def succeed(self, now: float) -> None:
+        """Note that something went well, at `now`, in seconds."""
+        if self.limit == self.most or self._taken > self.limit or not self._free.locked():
+            return
         self._successes += 1
-        if self.limit < self._most and self._successes >= WIDEN_SUCCESSES:
-            self._successes = 0
-            self.limit += 1
-            self.release()
+        is_trial = self.limit > self._ceiling
+        if self._successes < self.limit * (TRIAL_WINDOWS if is_trial else 1):
+            return
+        if is_trial:  # there is more than we knew
+            self._ceiling, self._trial_seconds = self.most, FIRST_TRIAL_SECONDS
+        elif self.limit == self._ceiling and 0 <= now - self._complained_at < self._trial_seconds:
+            return  # before it: the clock was set back
+        self._successes = 0
+        self._is_rise = True
+        self.limit += 1
+        self._add()
 
     def resize(self, most: int) -> None:
         """Let there be at most `most` from now on, whatever was too much before. What is in flight stays so."""
+        self.changes += most < self.limit
         self._surplus += max(0, self.limit - most)
         for _ in range(most - self.limit):
-            if self._surplus:
-                self._surplus -= 1
-            else:
-                self._free.release()
-        self.limit = self._most = most
+            self._add()
+        self.limit = self.most = self._ceiling = most
+        self._is_rise, self._successes, self._trial_seconds = False, 0, FIRST_TRIAL_SECONDS

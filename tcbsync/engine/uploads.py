@@ -26,20 +26,25 @@ from tcbsync.core.errors import (
 from tcbsync.core.events import Failed, Uploaded
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
-from tcbsync.local.digest import CHUNK, OpenFile, unsettled_seconds
+from tcbsync.engine.reads import Large, Reads, Whole, Young
+from tcbsync.engine.stream import Stream
+from tcbsync.local.digest import OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from tcbsync.cloud.api import Link, Receipt
     from tcbsync.core.model import Record
-    from tcbsync.engine.parts import Parts
+    from tcbsync.engine.bandwidth import Meter
+    from tcbsync.engine.parts import Brake, Parts
+    from tcbsync.engine.slots import Slots
     from tcbsync.store.manifest import Job
 
 log = logging.getLogger(__name__)
 
-SMALL = CHUNK
-"""Files up to this size are read once: the bytes that are hashed are the bytes that are sent."""
+LINK_SECONDS = 300.0
+"""API docs: a link is valid for 15 minutes. One that has waited longer than this for its turn is asked for anew."""
 GROWING_SECONDS = (2, 5, 10, 20, 30)
 """When a file that changed or went away while it was read is tried again."""
 STILL_SECONDS = 2.0
@@ -57,6 +62,7 @@ class Uploads:
         self._target = parts.target
         self._manifest = parts.manifest
         self._pace = parts.pace
+        self._reads = Reads(parts.host, parts.target, parts.manifest)
         self._lacks_md5 = False
         """The last ETag was no MD5: it may have been damaged on the way, or the service has ceased to give any."""
 
@@ -111,19 +117,38 @@ class Uploads:
     async def _attempt(self, job: Job) -> None:
         if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
             raise Closed
+        async with self._pace.bandwidth.share(job.size) as metered:
+            turn = Turn(self._pace.upload_slots, metered, self._parts.brake)
+            try:
+                await self._take(job, turn)
+            finally:
+                turn.end()
+
+    async def _take(self, job: Job, turn: Turn) -> None:
+        taken = await self._reads.take(job)
+        if isinstance(taken, Young):
+            await asyncio.sleep(taken.seconds)
+            taken = await self._reads.take(job, taken.fingerprint)
+        match taken:
+            case None:
+                return  # somebody else has done it, or it is not wanted any more
+            case Young():
+                raise FileChanged(f"{job.path} changed before it could be read", hint="it is sent once it is quiet")
+            case Whole(row, found, data):
+                if found.digest == row.digest:
+                    await self._touch(found)
+                else:
+                    await self._send(found, data, lambda: found, turn)
+            case Large():
+                await self._take_large(job, turn)
+
+    async def _take_large(self, job: Job, turn: Turn) -> None:
+        """Send a file that is read meanwhile. It is looked at only when its turn has come: that may take a while."""
+        await turn.come()
         opened = await self._host.offload(self._open, job)
-        if opened is None:
-            return  # somebody else has done it, or it is not wanted any more
-        row, file = opened
-        try:
-            if wait := unsettled_seconds(file.fingerprint, int(self._host.now() * 1e9)):
-                await asyncio.sleep(wait)
-            if file.fingerprint.size <= SMALL:
-                await self._attempt_small(row, file)
-            else:
-                await self._attempt_large(job, row, file)
-        finally:
-            file.close()
+        if opened is not None:
+            async with Stream(self._host, opened[1]) as stream:
+                await self._stream(job, opened[0], stream, turn)
 
     def _open(self, job: Job) -> tuple[Record, OpenFile] | None:
         row = self._manifest.record(job.path)
@@ -131,38 +156,19 @@ class Uploads:
             return None
         return row, OpenFile(self._target.root, job.path, job.local)
 
-    async def _attempt_small(self, row: Record, file: OpenFile) -> None:
-        data, found = await self._host.offload(_read_whole, file)
-        if found.digest == row.digest:
-            await self._touch(found)
-            return
-
-        await self._send(found, data, lambda: found)
-
-    async def _attempt_large(self, job: Job, row: Record, file: OpenFile) -> None:
-        age = self._host.now() - file.fingerprint.mtime_ns / 1e9
+    async def _stream(self, job: Job, row: Record, stream: Stream, turn: Turn) -> None:
+        fingerprint = stream.fingerprint
+        if wait := unsettled_seconds(fingerprint, int(self._host.now() * 1e9)):
+            await asyncio.sleep(wait)
+        age = self._host.now() - fingerprint.mtime_ns / 1e9
         if job.attempts % PERSISTENT and 0 <= age < STILL_SECONDS:
             raise FileChanged(f"{job.path} is being written all the time", hint="it is sent once it is quiet")
-        if row.digest is not None and file.fingerprint.size == row.size:
-            found = await self._host.offload(_read_through, file)
+        if row.digest is not None and fingerprint.size == row.size:
+            found = await stream.read_through()
             if found.digest == row.digest:
                 await self._touch(found)
                 return
-            file.rewind()
-        sent: list[Found] = []
-
-        async def chunks() -> AsyncIterator[bytes]:
-            left = file.fingerprint.size
-            while left:
-                data = await self._host.offload(file.read, min(CHUNK, left))
-                left -= len(data)
-                if not data:
-                    raise FileChanged(f"{job.path} became shorter while it was sent")
-                if not left:  # the last bytes leave only if all of them were one state
-                    sent.append(await self._host.offload(file.finish))
-                yield data
-
-        await self._send(Found(job.path, file.fingerprint, job.local), chunks(), lambda: sent[0])
+        await self._send(Found(job.path, fingerprint, job.local), stream.chunks(), stream.proof, turn)
 
     async def _touch(self, found: Found) -> None:
         if await self._manifest.write(rows.prove, found, self._host.now()):
@@ -170,39 +176,69 @@ class Uploads:
         else:
             self._parts.look_again(found.local)
 
-    async def _send(self, found: Found, chunks: AsyncIterator[bytes] | bytes, sent: Callable[[], Found]) -> None:
-        env, key = self._target.env, self._target.prefix + found.path
+    async def _send(
+        self, found: Found, chunks: AsyncIterator[bytes] | bytes, sent: Callable[[], Found], turn: Turn
+    ) -> None:
+        """Ask for the link ahead, send when it is this file's turn, and prove it."""
+        env = self._target.env
+        clock = asyncio.get_running_loop().time
+        is_probe = self._pace.closed(env) is not None
         with self._pace.passage(env):
-            link = await self._parts.cloud.link(env, key)
-            if not await self._manifest.write(rows.sending, found, link.file_id):
+            link, asked_at = await self._link(found), clock()
+            await turn.come()
+            gate = self._pace.closed(env)
+            if gate is not None and gate.state != "paused" and not is_probe:
+                raise Closed  # what was found out while this one waited holds for it; but a quota was paid already
+            if link is not None and clock() - asked_at > LINK_SECONDS:
+                link = await self._link(found)
+            if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
-            receipt = await self._parts.cloud.send(link, Body(found.fingerprint.size, chunks, self._target.form))
-        proof = sent()
+            receipt = await self._parts.cloud.send(
+                link, Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
+            )
+        turn.end()
+        await self._prove(sent(), receipt)
+
+    async def _link(self, found: Found) -> Link | None:
+        """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
+        link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
+        return link if await self._manifest.write(rows.sending, found, link.file_id) else None
+
+    async def _prove(self, proof: Found, receipt: Receipt) -> None:
         assert proof.digest is not None, "a file that was read has a digest"
         lacked_md5, self._lacks_md5 = self._lacks_md5, receipt.md5 is None
         if receipt.md5 is None:
             if not lacked_md5:
-                raise NoAnswer(f"the cloud gave no MD5 as ETag of {found.path}", code="ETag")
-            log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", found.path)
+                raise NoAnswer(f"the cloud gave no MD5 as ETag of {proof.path}", code="ETag")
+            log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", proof.path)
         elif receipt.md5 != proof.digest.hex():
-            raise NoAnswer(f"the cloud holds other bytes of {found.path} than were sent", code="ETag")
+            raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
         self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += found.fingerprint.size
-        self._parts.tell(Uploaded(found.path, found.fingerprint.size, proof.digest.hex()))
+        self._parts.tally.upload_bytes += proof.fingerprint.size
+        self._parts.tell(Uploaded(proof.path, proof.fingerprint.size, proof.digest.hex()))
 
 
-def _read_whole(file: OpenFile) -> tuple[bytes, Found]:
-    data = file.read(SMALL + 1)
-    while len(data) < file.fingerprint.size and (more := file.read()):
-        data += more
-    if len(data) != file.fingerprint.size:
-        raise FileChanged("the file changed its size while it was read")
-    return data, file.finish()
+class Turn:
+    """One upload's claim to a slot: it comes once, and ends once. What it sends passes through `metered`."""
 
+    def __init__(self, slots: Slots, metered: Meter, brake: Brake) -> None:
+        self.metered = metered
+        self._slots = slots
+        self._brake = brake
+        self._has_come = False
 
-def _read_through(file: OpenFile) -> Found:
-    while file.read():
-        pass
-    return file.finish()
+    async def come(self) -> None:
+        """Wait until there is a slot, unless this one has it already. Raises Closed if a person has stopped it."""
+        if not self._has_come:
+            await self._slots.acquire()
+            self._has_come = True
+        if self._brake.is_on:
+            raise Closed
+
+    def end(self) -> None:
+        """Give the slot back, if it is here."""
+        if self._has_come:
+            self._has_come = False
+            self._slots.release()

@@ -6,6 +6,7 @@ makes no event, so these kinds are looked at on a timer instead (inotify(7), "Li
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from pathlib import Path
@@ -45,6 +46,12 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
             table = os.fsdecode(Path("/proc/self/mountinfo").read_bytes())
         except OSError:
             table = ""
+    return _parsed(folder, table)
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(folder: str, table: str) -> Mounts:
+    """Read the table; it is asked for each second, and hardly ever another one."""
     inside = folder.rstrip("/") + "/"
     longest, kind, what = -1, "", ""
     beneath = {}

@@ -1,6 +1,7 @@
 """Looks at the disk: one directory at a time, as a value. Follows no symbolic link, opens no file, changes nothing.
 
-What could not be looked at is a Problem, never a hole. Unchanged files cost a `stat` and a tuple.
+What could not be looked at is a Problem, never a hole. Unchanged files cost a `stat` and a tuple: a directory is read
+into a list, and where that list is known nothing more is asked about what is in it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from tcbsync.core.model import Problem, Skipped, Snapshot, join, split
 from tcbsync.local.mounts import volumes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from tcbsync.core.ignore import Rules
+    from tcbsync.core.model import Line
 
 MASK = 2**63 - 1
 """SQLite's integers have 63 bits and a sign. Inodes go beyond that, and so do times after the year 2262."""
@@ -30,8 +32,6 @@ KINDS = {
     stat.S_IFLNK: "a symbolic link; links are not followed",
     stat.S_IFIFO: "a FIFO, not a regular file",
     stat.S_IFSOCK: "a socket, not a regular file",
-    stat.S_IFCHR: "a device, not a regular file",
-    stat.S_IFBLK: "a device, not a regular file",
 }
 
 
@@ -49,15 +49,38 @@ Listings = dict[str, Counter[str]]
 
 
 class _Entry(NamedTuple):
-    """A name in a directory, and what lstat answered; None for a directory, whose own status is not needed."""
+    """A name in a directory, as the disk gives it, and what lstat answered.
+
+    A regular file's fingerprint; None for a directory; what else it is, in words; or why it cannot be looked at.
+    """
 
     raw: str
-    status: os.stat_result | OSError | None
+    what: tuple[int, int, int, int] | str | OSError | None
+
+
+class _Listing(NamedTuple):
+    """What is in a directory: regular files, and all else."""
+
+    files: list[Line]
+    others: list[_Entry]
+
+    def add(self, name: str, status: os.stat_result) -> None:
+        """Add what lstat answered."""
+        if stat.S_ISREG(status.st_mode):
+            self.files.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+        elif stat.S_ISDIR(status.st_mode):
+            self.others.append(_Entry(name, None))
+        else:
+            self.others.append(_Entry(name, KINDS.get(stat.S_IFMT(status.st_mode), "a device, not a regular file")))
 
 
 def fingerprint_of(status: os.stat_result) -> tuple[int, int, int, int]:
     """Give what a Fingerprint holds."""
-    return (status.st_size, status.st_mtime_ns & MASK, status.st_ctime_ns & MASK, status.st_ino & MASK)
+    return _fitting(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+def _fitting(size: int, mtime_ns: int, ctime_ns: int, inode: int) -> tuple[int, int, int, int]:
+    return (size, mtime_ns & MASK, ctime_ns & MASK, inode & MASK)
 
 
 class Disk:
@@ -115,20 +138,23 @@ class Disk:
         return self.rules.ignores(path, is_directory=True) and self._is_directory(local)
 
     def snapshot(
-        self, place: Place, *, names: Collection[str] | None = None, accepted: Container[str] = ()
+        self, place: Place, *, names: Collection[str] | None = None, known: Collection[Line] | None = None
     ) -> tuple[Snapshot, list[Place]]:
         """Look at a directory, or at some `names` in it; give what was seen, and the directories in it.
 
-        `accepted` are names that the rules were asked about before and that may be mirrored. A directory that is not
-        there is an empty one; one that cannot be listed is a Problem.
+        Of the files that are as `known` says nothing is given but their number: the rules were asked about them before.
+        A directory that is not there is an empty one; one that cannot be
+        listed is a Problem.
         """
         snapshot = Snapshot(place.path, place.local)
         directories: list[Place] = []
+        listing = self._listing(snapshot, names)
+        files = listing.files if known is None else _unknown(snapshot, listing, known)
         renamed: defaultdict[str, list[_Entry]] = defaultdict(list)
-        for entry in self._entries(snapshot, names):
-            name = entry.raw if entry.raw.isascii() else normal(entry.raw)
+        for entry in (*(_Entry(file[0], file[1:]) for file in files), *listing.others):
+            name = normal(entry.raw)
             if name == entry.raw:
-                self._sort(snapshot, directories, name, entry, accepted)
+                self._sort(snapshot, directories, name, entry)
             else:
                 renamed[name].append(entry)
         taken = snapshot.files.keys() | {split(directory.path)[1] for directory in directories} if renamed else ()
@@ -137,7 +163,7 @@ class Disk:
                 self._report_twins(snapshot, directories, name)
             else:
                 snapshot.spellings[name] = entries[0].raw
-                self._sort(snapshot, directories, name, entries[0], accepted)
+                self._sort(snapshot, directories, name, entries[0])
         return snapshot, directories
 
     def _is_directory(self, local: str, *, follows: bool = False) -> bool:
@@ -163,69 +189,78 @@ class Disk:
     def _at(self, local: str) -> str:
         return f"{self._root}/{local}" if local else self._root
 
-    def _entries(self, snapshot: Snapshot, names: Collection[str] | None) -> Iterable[_Entry]:
+    def _listing(self, snapshot: Snapshot, names: Collection[str] | None) -> _Listing:
         if names is not None and all(map(str.isascii, names)):
             return self._named(snapshot.local, names)
-        wanted = None if names is None else {normal(name) for name in names}
-        entries = self._listed(snapshot)
-        return entries if wanted is None else [entry for entry in entries if normal(entry.raw) in wanted]
+        listing = self._listed(snapshot)
+        if names is None:
+            return listing
+        wanted = {normal(name) for name in names}
+        return _Listing(
+            [file for file in listing.files if normal(file[0]) in wanted],
+            [entry for entry in listing.others if normal(entry.raw) in wanted],
+        )
 
-    def _named(self, local: str, names: Iterable[str]) -> Iterator[_Entry]:
+    def _named(self, local: str, names: Iterable[str]) -> _Listing:
+        listing = _Listing([], [])
         for name in names:
             try:
-                status = os.lstat(self._at(join(local, name)))
+                listing.add(name, os.lstat(self._at(join(local, name))))
             except GONE:
                 continue
             except OSError as error:
-                yield _Entry(name, error)
-            else:
-                yield _Entry(name, None if stat.S_ISDIR(status.st_mode) else status)
+                listing.others.append(_Entry(name, error))
+        return listing
 
-    def _listed(self, snapshot: Snapshot) -> Iterator[_Entry]:
+    def _listed(self, snapshot: Snapshot) -> _Listing:
+        listing = files, others = _Listing([], [])
         try:
             with _scan(self._at(snapshot.local), follows=not snapshot.local) as entries:
                 for entry in entries:
+                    name = entry.name
                     try:
-                        is_directory = entry.is_dir(follow_symlinks=False)
-                        yield _Entry(entry.name, None if is_directory else entry.stat(follow_symlinks=False))
+                        if entry.is_dir(follow_symlinks=False):
+                            others.append(_Entry(name, None))
+                            continue
+                        status = entry.stat(follow_symlinks=False)
+                        if stat.S_ISREG(status.st_mode):  # as `add` does, without a call for each file of a tree
+                            files.append((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino))
+                        else:
+                            listing.add(name, status)
                     except GONE:
                         continue
                     except OSError as error:
-                        yield _Entry(entry.name, error)
+                        others.append(_Entry(name, error))
         except GONE:
-            return
+            return listing
         except OSError as error:
             snapshot.problems.append(Problem(snapshot.directory, f"cannot be listed: {error.strerror}"))
+        return listing
 
-    def _sort(
-        self, snapshot: Snapshot, directories: list[Place], name: str, entry: _Entry, accepted: Container[str]
-    ) -> None:
+    def _sort(self, snapshot: Snapshot, directories: list[Place], name: str, entry: _Entry) -> None:
         """Put an entry where it belongs: among the files, the directories, what is skipped, or nowhere."""
         path = join(snapshot.directory, name)
-        if entry.status is None:
-            if self.rules.ignores(path, is_directory=True):
+        match entry.what:
+            case None:
+                if self.rules.ignores(path, is_directory=True):
+                    return
+                if reason := key_problem(self._prefix + path):
+                    snapshot.skipped.append(Skipped(path, reason))  # and with it everything beneath
+                else:
+                    directories.append(Place(path, join(snapshot.local, entry.raw)))
+            case _ if self.rules.ignores(path):
                 return
-            if reason := key_problem(self._prefix + path):
-                snapshot.skipped.append(Skipped(path, reason))  # and with it everything beneath
-            else:
-                directories.append(Place(path, join(snapshot.local, entry.raw)))
-        elif name not in accepted and self.rules.ignores(path):
-            return
-        elif isinstance(entry.status, OSError):
-            snapshot.problems.append(Problem(path, f"cannot be looked at: {entry.status.strerror}"))
-        else:
-            self._sort_file(snapshot, name, entry.status, is_accepted=name in accepted)
-
-    def _sort_file(self, snapshot: Snapshot, name: str, status: os.stat_result, *, is_accepted: bool) -> None:
-        path = join(snapshot.directory, name)
-        if not stat.S_ISREG(status.st_mode):
-            snapshot.skipped.append(Skipped(path, KINDS.get(stat.S_IFMT(status.st_mode), "not a regular file")))
-        elif not is_accepted and (reason := key_problem(self._prefix + path)):
-            snapshot.skipped.append(Skipped(path, reason))
-        elif status.st_size > MAX_FILE_BYTES:
-            snapshot.problems.append(Problem(path, "larger than 5 GB, which the cloud does not take"))
-        else:
-            snapshot.files[name] = fingerprint_of(status)
+            case OSError() as error:
+                snapshot.problems.append(Problem(path, f"cannot be looked at: {error.strerror}"))
+            case str(kind):
+                snapshot.skipped.append(Skipped(path, kind))
+            case (size, mtime_ns, ctime_ns, inode):
+                if reason := key_problem(self._prefix + path):
+                    snapshot.skipped.append(Skipped(path, reason))
+                elif size > MAX_FILE_BYTES:
+                    snapshot.problems.append(Problem(path, "larger than 5 GB, which the cloud does not take"))
+                else:
+                    snapshot.files[name] = _fitting(size, mtime_ns, ctime_ns, inode)
 
     def _report_twins(self, snapshot: Snapshot, directories: list[Place], name: str) -> None:
         path = join(snapshot.directory, name)
@@ -234,6 +269,23 @@ class Disk:
         snapshot.problems.append(
             Problem(path, "two names on disk differ only in Unicode normalisation and meet in one key; rename one")
         )
+
+
+def _unknown(snapshot: Snapshot, listing: _Listing, known: Collection[Line]) -> list[Line]:
+    """Count in `snapshot` the files that are as `known` says; give the rest.
+
+    Where any name is spelled otherwise than it would be known, that is all of them: it may be the twin of another.
+    """
+    files = listing.files
+    same = set(known).intersection(files)
+    rest = [] if len(same) == len(files) else [file for file in files if file not in same]
+    names = [*(file[0] for file in rest), *(entry.raw for entry in listing.others)]
+    if any(normal(name) != name for name in names):
+        same, rest = set(), files
+    snapshot.unchanged = len(same)
+    if len(same) < len(known):
+        snapshot.unmatched = [line[0] for line in known if line not in same]
+    return rest
 
 
 @contextlib.contextmanager

@@ -36,6 +36,8 @@ class Health(NamedTuple):
     mirrors: frozenset[tuple[int, str, str, str]] = frozenset()
     places: frozenset[tuple[int, str]] = frozenset()
     """By mirror: what is before the path in its file_ids; ODD where one does not end in its path."""
+    seq: int = 0
+    """The number of the last line of the ledger that it knows of."""
 
     @property
     def mixed(self) -> set[int]:
@@ -67,7 +69,7 @@ def examine(path: Path, *, whole: bool = True, is_copy: bool = False, newest: in
         with database.connecting(path, uri=uri) as connection, contextlib.closing(connection):
             if wrong := _wrong_schema(connection, newest) or (_wrong_pages(connection) if whole else ""):
                 return Health(wrong)
-            return Health("", _mirrors(connection), _places(connection) if whole else frozenset())
+            return Health("", _mirrors(connection), _places(connection) if whole else frozenset(), _seq(connection))
     except StateDamaged as error:
         return Health(str(error.__cause__))
     except UnicodeDecodeError:
@@ -152,6 +154,13 @@ def _mirrors(connection: sqlite3.Connection) -> frozenset[tuple[int, str, str, s
     if not connection.execute("PRAGMA user_version").fetchone()[0]:
         return frozenset()
     return frozenset(connection.execute("SELECT id, name, env, prefix FROM mirror"))
+
+
+def _seq(connection: sqlite3.Connection) -> int:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'ledger'").fetchone():
+        return 0
+    (seq,) = connection.execute("SELECT coalesce(max(seq), 0) FROM ledger WHERE typeof(seq) = 'integer'").fetchone()
+    return int(seq)
 
 
 # -- the mark of a clean stop -----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ and are called in worker threads. What a person asks is in `report`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Concatenate, NamedTuple, ParamSpec, TypeVar
 
@@ -15,8 +16,9 @@ from tcbsync.store.database import WORK
 if TYPE_CHECKING:
     import asyncio
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from tcbsync.core.model import Line
     from tcbsync.store.reader import Reader
     from tcbsync.store.writer import Writer
 
@@ -101,6 +103,15 @@ class Manifest:
         )
         return {row[0]: Record._make(row[1:]) for row in rows}
 
+    def lines(self, directory: str) -> list[Line]:
+        """Give the rows of one directory as a list of its files. A row that is not proved is equal to no file."""
+        rows: list[Line] = self._reader.rows(
+            "SELECT name, size, mtime_ns, ctime_ns, iif(state = 0, inode, -1) FROM file"
+            " WHERE mirror = ? AND directory = ?",
+            (self._mirror, directory),
+        )
+        return rows
+
     def records_named(self, directory: str, names: Sequence[str]) -> dict[str, Record]:
         """Give the rows of some names of one directory."""
         found: dict[str, Record] = {}
@@ -113,6 +124,18 @@ class Manifest:
             )
             found.update((row[0], Record._make(row[1:])) for row in rows)
         return found
+
+    def records_at(self, paths: Iterable[str]) -> dict[str, Record]:
+        """Give the rows of some paths."""
+        names: defaultdict[str, list[str]] = defaultdict(list)
+        for path in paths:
+            directory, name = split(path)
+            names[directory].append(name)
+        return {
+            join(directory, name): record
+            for directory, some in names.items()
+            for name, record in self.records_named(directory, some).items()
+        }
 
     def directories(self, scope: str) -> list[str]:
         """Give every directory at or beneath `scope` that has rows."""
@@ -188,14 +211,18 @@ class Manifest:
         )
         return since
 
-    def has_upload_of_size(self, size: int) -> bool:
-        """Whether a file of this size still wants to be sent: it may be the same bytes under a new name."""
-        return bool(
-            self._reader.rows(
-                "SELECT 1 FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size = ? LIMIT 1",
-                (self._mirror, size),
+    def upload_sizes(self, sizes: Iterable[int]) -> set[int]:
+        """Of these sizes, give those of which a file still wants to be sent: it may be the bytes of a renamed one."""
+        asked, found = list(set(sizes)), set[int]()
+        for start in range(0, len(asked), _NAMES):
+            some = asked[start : start + _NAMES]
+            rows = self._reader.rows(
+                "SELECT DISTINCT size FROM file WHERE mirror = ? AND state = 1 AND parked = 0 AND size IN"
+                f" ({','.join('?' * len(some))})",
+                (self._mirror, *some),
             )
-        )
+            found.update(row[0] for row in rows)
+        return found
 
     def has_doubts(self) -> bool:
         """Whether an upload is left of which the cloud may hold other bytes, or none; but for those that are parked."""

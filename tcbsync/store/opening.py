@@ -105,7 +105,7 @@ def _copy_before_migration(path: Path, folder: Path, now: float) -> None:
 
 
 def _catch_up(connection: sqlite3.Connection, path: Path, now: float) -> bool:
-    """Put in doubt what the ledger names and the rows do not know of. Gives whether the ledger has all its lines.
+    """Put in doubt what the ledger names and the rows do not know of. Gives whether copy and ledgers tell of all rows.
 
     That is what a stop between the line and its commit leaves; or commits that were acknowledged and are lost.
     """
@@ -119,7 +119,16 @@ def _catch_up(connection: sqlite3.Connection, path: Path, now: float) -> bool:
                 say(connection, "put back from elsewhere", has_gap=True)
             connection.execute("COMMIT")
         log.warning("the manifest did not know of %d lines of the ledger: these paths are proved anew", lines)
-    return last >= known
+    return max(last, _copied_seq(folder) if last < known else 0) >= known
+
+
+def _copied_seq(folder: Path) -> int:
+    """Give the number of the last line that the newest sound copy knows of: it may be the last of all."""
+    for copy in shelf.copies(folder):
+        known = examine(copy.path, whole=False, is_copy=True)
+        if not known.wrong:
+            return known.seq
+    return 0
 
 
 def _seq(connection: sqlite3.Connection) -> int:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-CACHE_KIB = 16_000
+CACHE_KIB = 2_000
+"""A look at the whole tree reads each page once: more would be memory for nothing."""
 
 
 class Reader:
@@ -73,6 +74,10 @@ class Reader:
         """Give the only value of an answer of one row."""
         ((value,),) = self.rows(query, values)
         return value
+
+    def version(self) -> tuple[int, int]:
+        """Give what is never the same again once anybody has committed: others, or this connection itself."""
+        return self.value("PRAGMA data_version"), self._connection.total_changes
 
 
 def open_reader(path: Path, on_damage: Callable[[StateDamaged], None] = lambda _error: None) -> Reader:

@@ -106,9 +106,16 @@ class Report:
     def __init__(self, reader: Reader, mirror: int) -> None:
         self._reader = reader
         self._mirror = mirror
+        self._counted: tuple[tuple[int, int], Counts] | None = None
 
     def counts(self) -> Counts:
-        """Count the rows. Reads the whole index of work, and the table once."""
+        """Count the rows. Reads the whole index of work, and the table once; nothing where no row was written since."""
+        version = self._reader.version()
+        if self._counted is None or self._counted[0] != version:
+            self._counted = (version, self._count())
+        return self._counted[1]
+
+    def _count(self) -> Counts:
         tally: dict[tuple[int, int, bool], int] = {}
         for state, parked, has_failed, count in self._reader.rows(
             f"SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",

@@ -63,10 +63,12 @@ def test_it_says_where_it_listens_and_ends_on_a_signal(tmp_path: Path, number: s
         ("--latency", "-1"),
         ("--latency", "slow"),
         ("--latency", "nan"),
+        ("--at-once", "0"),
+        ("--at-once", "many"),
     ],
 )
 def test_what_it_cannot_be_told(option: str, text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit 2 for an address or a latency that is none."""
+    """Exit 2 for an address, a latency or a number that is none."""
     with pytest.raises(SystemExit) as caught:
         main(["emulator", "--data", str(tmp_path), option, text])
 

@@ -10,7 +10,7 @@ import pytest
 from tcbsync.cloud.api import Body, Link
 from tcbsync.cloud.content_type import MEDIA_TYPES, content_type
 from tcbsync.cloud.form import Form
-from tcbsync.cloud.transport import PIECE
+from tcbsync.cloud.outgoing import PIECE
 from tcbsync.core.errors import FileChanged, Refused
 from tests.cloud.contract import chunks
 
@@ -67,9 +67,31 @@ async def test_fields_that_are_left_out(key: str, form: dict[str, str], expected
     assert "octet-stream" not in sent
 
 
+async def test_a_file_in_memory_leaves_whole() -> None:
+    """What is in memory and small is one piece, the same bytes as those that would be streamed."""
+    form = Form(link(), Body(3, b"abc"))
+
+    streamed = b"".join([piece async for piece in form])
+
+    assert form.whole == streamed
+    assert streamed.count(b"\r\n\r\nabc\r\n--") == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [Body(3, chunks(b"abc")), Body(PIECE, b"x" * PIECE), Body(4, b"abc"), Body(2, b"abc")],
+    ids=["a reader", "too large for one piece", "shorter than announced", "longer than announced"],
+)
+def test_what_does_not_leave_whole(body: Body) -> None:
+    """What is not at hand, or not small, or not what was announced, goes the long way, past all the checks."""
+    form = Form(link(), body)
+
+    assert form.whole is None
+
+
 async def test_a_small_file_leaves_in_one_piece() -> None:
-    """Small chunks are joined to one write; large ones pass through as they are."""
-    small = Form(link(), Body(1000, chunks(*[b"x" * 10] * 100)))
+    """What is in memory and small is joined to one write; a large file passes through as it is."""
+    small = Form(link(), Body(1000, b"x" * 1000))
     large = b"y" * PIECE * 3
     big = Form(link(), Body(len(large), chunks(large)))
 
@@ -79,6 +101,24 @@ async def test_a_small_file_leaves_in_one_piece() -> None:
     assert len(small_pieces) == 1
     assert len(big_pieces) == 2
     assert big_pieces[1].startswith(large)
+
+
+async def test_a_stream_keeps_its_own_measure() -> None:
+    """Whoever gives the bytes in small chunks has a reason, such as a limit: none of them waits for more."""
+    form = Form(link(), Body(1000, chunks(*[b"x" * 10] * 100)))
+
+    pieces = [piece async for piece in form]
+
+    assert pieces[1:-1] == [b"x" * 10] * 99
+
+
+@pytest.mark.parametrize("size", [0, 2, 4, 9])
+async def test_a_torn_file_in_memory_gets_no_end(size: int) -> None:
+    """Bytes in memory that are not as many as announced are no better than a torn file."""
+    form = Form(link(), Body(size, b"abc"))
+
+    with pytest.raises(FileChanged, match="图/a"):
+        [piece async for piece in form]
 
 
 @pytest.mark.parametrize("size", [0, 2, 4, 9])

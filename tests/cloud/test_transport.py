@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 
+from tcbsync.cloud.outgoing import PIECE
 from tcbsync.core.errors import FileChanged
 from tests.cloud.calling import MIB, OK, Stream, calling, get, post
 from tests.cloud.scripted import Received, answer, answering, receive, receive_head, serving
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 OPEN_FILES = Path("/proc/self/fd")
 
@@ -31,6 +36,32 @@ async def test_exactly_the_announced_length(chunks: tuple[bytes, ...], words: st
     assert [received.body for received in whole] == [b"12345"]
 
 
+@pytest.mark.parametrize(("body", "words"), [(b"abcdef", "longer"), (b"abc", "shorter"), (b"", "shorter")])
+async def test_exactly_the_announced_length_from_memory(body: bytes, words: str) -> None:
+    """Bytes in memory that are more or fewer than announced are not even begun to be sent."""
+    seen: list[Received] = []
+
+    async with serving(answering(OK, seen=seen)) as url, calling() as client:
+        with pytest.raises(httpx.LocalProtocolError, match=words):
+            await client.send(post(url, httpx.ByteStream(body), 5))
+        response = await client.send(post(url, httpx.ByteStream(b"12345"), 5))
+
+    assert response.status_code == 200
+    assert [received.body for received in seen] == [b"12345"]
+
+
+@pytest.mark.parametrize("size", [0, 1, PIECE, PIECE + 1, 3 * MIB])
+async def test_bytes_in_memory_arrive(size: int) -> None:
+    """Whatever their number, all of them arrive, in their order."""
+    seen: list[Received] = []
+    body = bytes(range(256)) * (size // 256) + bytes(range(size % 256))
+
+    async with serving(answering(OK, seen=seen)) as url, calling() as client:
+        await client.send(post(url, httpx.ByteStream(body), size))
+
+    assert seen[0].body == body
+
+
 @pytest.mark.parametrize("sent", [b"", b"x" * 1000, b"x" * MIB])
 async def test_the_bodys_error_comes_out_unchanged(sent: bytes) -> None:
     """What the iterator raises is what the caller gets, with its own cause, and the iterator is closed by then."""
@@ -49,7 +80,8 @@ async def test_the_bodys_error_comes_out_unchanged(sent: bytes) -> None:
 
 
 @pytest.mark.skipif(not OPEN_FILES.exists(), reason="needs /proc")
-async def test_a_server_that_stops_reading() -> None:
+@pytest.mark.parametrize("is_in_memory", [True, False])
+async def test_a_server_that_stops_reading(is_in_memory: bool) -> None:
     """A peer that takes nothing is given up after the stall limit, and our end of the connection is gone at once."""
 
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -58,10 +90,11 @@ async def test_a_server_that_stops_reading() -> None:
         await asyncio.sleep(10)
 
     stream = Stream(*[b"x" * MIB] * 64)
+    body = httpx.ByteStream(b"x" * MIB * 64) if is_in_memory else stream
     async with serving(stall) as url, calling() as client:
         before = len(list(OPEN_FILES.iterdir()))
         with pytest.raises(httpx.WriteTimeout):
-            await client.send(post(url, stream, 64 * MIB, write=0.3))
+            await client.send(post(url, body, 64 * MIB, write=0.3))
         is_open = stream.is_open
         await asyncio.sleep(0.05)
         after = len(list(OPEN_FILES.iterdir()))
@@ -84,6 +117,37 @@ async def test_a_slow_reader_is_no_stalled_one() -> None:
         response = await client.send(post(url, Stream(*[b"x" * MIB] * 16), 16 * MIB, write=0.25))
 
     assert response.status_code == 200
+
+
+class _Slow(Stream):
+    """A body whose bytes come only every so often."""
+
+    seconds = 0.1
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in super().__aiter__():
+            await asyncio.sleep(self.seconds)
+            yield chunk
+
+
+async def test_our_own_time_is_not_the_peers() -> None:
+    """A body that we ourselves hold back takes many times the deadline, and arrives."""
+    async with serving(answering(OK)) as url, calling() as client:
+        response = await client.send(post(url, _Slow(*[b"x"] * 10), 10, deadline=0.3, read=0.3, write=0.05))
+
+    assert response.status_code == 200
+
+
+async def test_a_body_that_never_comes_is_given_up() -> None:
+    """Where our own bytes do not come within the deadline, they will never come: a dead file system, say."""
+    stream = _Slow(b"x")
+    stream.seconds = 60
+
+    async with serving(answering(OK)) as url, calling() as client:
+        with pytest.raises(httpx.TimeoutException):
+            await client.send(post(url, stream, 1, deadline=0.3))
+
+    assert not stream.is_open
 
 
 async def test_the_whole_request_has_a_deadline() -> None:

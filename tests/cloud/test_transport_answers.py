@@ -95,6 +95,7 @@ async def test_the_keep_alive_race() -> None:
 async def test_bytes_that_nobody_asked_for(stray: bytes) -> None:
     """What arrives on a connection at rest is never taken for the answer to the next request."""
     count = 0
+    strayed = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
@@ -105,11 +106,14 @@ async def test_bytes_that_nobody_asked_for(stray: bytes) -> None:
             await writer.drain()
             await asyncio.sleep(0.01)
             writer.write(stray)
+            strayed.set()
 
     async with serving(serve) as url, calling() as client:
         contents = []
         for _ in range(3):
             contents.append((await client.send(get(url))).content)
+            await strayed.wait()
+            strayed.clear()
             await asyncio.sleep(0.05)
 
     assert contents == [b"answer 1", b"answer 2", b"answer 3"]

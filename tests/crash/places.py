@@ -50,7 +50,8 @@ def _watch_service(death: Death) -> None:
     real = AiohttpTransport.handle_async_request
 
     async def handle(transport: AiohttpTransport, request: httpx.Request) -> httpx.Response:
-        call = "upload" if request.url.path.startswith("/cos/") else request.url.path.rpartition("/")[2]
+        path = request.extensions["target"].decode().partition("?")[0]
+        call = "upload" if path.startswith("/cos/") else path.rpartition("/")[2]
         death.cross(f"before the call {call}")
         if isinstance(request.stream, Form):
             request.stream = _Told(request.stream, death)
@@ -59,6 +60,7 @@ def _watch_service(death: Death) -> None:
         return answer
 
     AiohttpTransport.handle_async_request = handle  # type: ignore[method-assign,assignment]
+    Form.whole = None  # type: ignore[method-assign,assignment] # one that leaves in one write cannot be cut in two
 
 
 class _Told(httpx.AsyncByteStream):

@@ -118,7 +118,7 @@ async def test_a_defect_tells_no_secret(
     def _fail(text: str) -> NoReturn:
         raise UnicodeEncodeError("utf-8", text, 0, 1, "surrogates not allowed")
 
-    monkeypatch.setattr("tcbsync.cloud.client.Form", Broken)
+    monkeypatch.setattr("tcbsync.cloud.http.Form", Broken)
     world.write("a")
 
     async with world.running(watches=False):

@@ -116,7 +116,8 @@ class House:
         self.configure(**self.options)
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration; options are those of the mirror."""
+        """Write the configuration; options are those of the mirror, but for `service`, which is a mapping of its."""
+        service = options.pop("service", {})
         mirror = {
             "name": "site",
             "root": str(self.root),
@@ -130,7 +131,7 @@ class House:
         }
         document = {
             "state_dir": str(self.place / "state"),
-            "service": {"api_base": self.url, "retry_seconds": 0.05, "retry_max_seconds": 0.2},
+            "service": {"api_base": self.url, "retry_seconds": 0.05, "retry_max_seconds": 0.2, **service},
             "credentials": {"appid": "wx0123456789abcdef", "secret_env": "TCBSYNC_SECRET"},
             "mirrors": [mirror],
         }

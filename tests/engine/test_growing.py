@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.engine import uploads
+from tcbsync.local.digest import CHUNK
 from tests.engine.world import PREFIX, eventually
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tcbsync.emulator.server import Emulator
     from tests.engine.world import World
 
-LARGE = 4 * uploads.SMALL
+LARGE = 4 * CHUNK
 
 
 @contextlib.contextmanager

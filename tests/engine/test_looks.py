@@ -14,6 +14,7 @@ from tcbsync.engine import compare
 from tcbsync.local.scan import Disk
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tcbsync.local.scan import Place
@@ -129,6 +130,76 @@ async def test_a_decision_from_an_old_row_is_void(world: World, monkeypatch: pyt
 
         assert {job.path for job in mirror.parts.manifest.jobs(State.UPLOAD, float("inf"), 10)} == {"b"}
         assert mirror.settle.due(float("inf")) == ["a"]
+
+
+@pytest.fixture
+def after_each(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[str], None]], None]:
+    """Return what has a function called with each directory that was looked at as a whole. Each is a slice."""
+    monkeypatch.setattr(compare, "SLICE_FILES", 1)
+    snapshot = Disk.snapshot
+
+    def call(function: Callable[[str], None]) -> None:
+        def interrupted(disk: Disk, place: Place, **how: Any) -> Any:
+            seen = snapshot(disk, place, **how)
+            if how.get("names") is None:
+                function(place.path)
+            return seen
+
+        monkeypatch.setattr(Disk, "snapshot", interrupted)
+
+    return call
+
+
+async def test_a_saved_file_does_not_wait_for_the_end_of_a_long_look(
+    world: World, after_each: Callable[[Callable[[str], None]], None]
+) -> None:
+    """It is looked at between two slices: its row wants an upload while a part of the tree is still unseen."""
+    tree(world.root, 30)
+    await world.sync()
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        known: list[bool] = []
+
+        def save(_directory: str) -> None:
+            known.append(mirror.parts.manifest.record("saved") is not None)
+            if len(known) == 1:
+                world.write("saved")
+                mirror.settle.hint("saved", 0, is_quiet=True)
+
+        after_each(save)
+        await mirror.looks.look([""], defers=True)
+        again = mirror.settle.due(float("inf"))
+
+    assert known == [False, True, True, True]
+    assert again == ["saved"]
+
+
+async def test_a_long_look_decides_nothing_about_what_a_shorter_one_saw(
+    world: World, after_each: Callable[[Callable[[str], None]], None]
+) -> None:
+    """What was gone when it passed, and is back since, is not deleted; nor is a directory that is new since."""
+    tree(world.root, 30)
+    await world.sync()
+    (world.root / "0" / "0").unlink()
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+
+        def come_back(directory: str) -> None:
+            if directory == "0":
+                world.write("0/0", "it is back")
+                world.write("new/a")
+                mirror.settle.hint("0/0", 0, is_quiet=True)
+                mirror.settle.hint("new/a", 0, is_quiet=True)
+
+        after_each(come_back)
+        await mirror.looks.look([""], defers=True)
+        records = {path: mirror.parts.manifest.record(path) for path in ("0/0", "new/a")}
+        again = mirror.settle.due(float("inf"))
+
+    assert {path: record and record.state for path, record in records.items()} == dict.fromkeys(records, State.UPLOAD)
+    assert again == ["0/0", "new/a"]
 
 
 async def test_files_that_may_still_be_written_are_given_time(world: World) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tcbsync.emulator.faults import Fault
 from tcbsync.emulator.server import Emulator, Settings
-from tcbsync.engine import uploads
+from tcbsync.engine import reads
 from tcbsync.engine.pace import LATER_SECONDS
 from tcbsync.local.digest import OpenFile
 from tests.engine.world import PREFIX, World, eventually
@@ -64,7 +64,7 @@ async def test_an_outage_of_the_store_alone_recovers(
                 opened.append(path)
                 super().__init__(root, path, local)
 
-        monkeypatch.setattr(uploads, "OpenFile", Counted)
+        monkeypatch.setattr(reads, "OpenFile", Counted)
         await world.pass_time(mirror, 120)
         await eventually(lambda: world.calls().get("cos", 0) > 0)
         await asyncio.sleep(0.2)

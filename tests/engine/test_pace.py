@@ -271,6 +271,40 @@ def test_too_many_at_once_means_fewer(pace: Pace) -> None:
     assert pace.closed(A) is None
 
 
+def test_too_many_at_once_is_no_outage(pace: Pace) -> None:
+    """However many complain in a row: fewer at once are the answer, nobody pauses, and no file pays for it."""
+    busy = Busy("too many", code="-501004")
+
+    with contextlib.suppress(Busy), contextlib.ExitStack() as calls:
+        for _ in range(3 * OUTAGE_FAILURES):
+            calls.enter_context(pace.passage(A))
+        raise busy
+
+    assert pace.closed(A) is None
+    assert pace.upload_slots.limit == 4
+    assert pace.last_error == str(busy)
+    assert excuses(busy, pace, A)
+
+
+def test_too_many_with_one_at_a_time_is_an_outage(pace: Pace) -> None:
+    """There is nothing left to lower: it is left alone, and probed."""
+    for _ in range(3 + OUTAGE_FAILURES):
+        meet(pace, Busy("too many", code="-501004"))
+
+    assert pace.upload_slots.limit == 1
+    assert pace.service.state == "offline"
+
+
+def test_too_many_with_a_wish_for_a_long_wait_is_a_pause(pace: Pace) -> None:
+    """Retry-After is obeyed, whatever the words beside it; and there are fewer afterwards."""
+    error = Busy("slow down", code="SlowDown")
+    error.retry_after = 120.0
+
+    meet(pace, error)
+
+    assert (pace.service.state, pace.upload_slots.limit) == ("paused", 4)
+
+
 def test_a_manifest_that_cannot_be_written_stops_everything(pace: Pace) -> None:
     """No byte may leave before its row is durable; it is tried again in seconds."""
     pace.stalled(StateError("disk full"))

@@ -9,7 +9,6 @@ import pytest
 from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace, excuses
-from tcbsync.engine.slots import WIDEN_SUCCESSES
 
 ENV, OTHER = "env-a", "env-b"
 NOW = 1_700_000_000
@@ -84,7 +83,7 @@ async def test_waiting_is_for_the_gates_of_that_call(pace: Pace) -> None:
 
 
 @pytest.mark.parametrize("uploads", [True, False])
-def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads: bool) -> None:
+async def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads: bool) -> None:
     """Too many at once means fewer of these; what goes well brings them back; and the error passes through."""
     concerned, other = pace.upload_slots, pace.delete_slots
     if not uploads:
@@ -95,7 +94,9 @@ def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads: bool
         raise Busy("too many")
     assert (concerned.limit, other.limit) == (before[0] // 2, before[1])
 
-    for _ in range(WIDEN_SUCCESSES):
+    for _ in range(concerned.limit):
+        await concerned.acquire()
+    for _ in range(concerned.limit):
         with pace.passage(ENV, uploads=uploads):
             pass
     assert (concerned.limit, other.limit) == (before[0] // 2 + 1, before[1])

@@ -196,7 +196,7 @@ async def test_an_old_link_is_replaced(world: World, emulator: Emulator) -> None
 @pytest.mark.slow
 async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: Emulator) -> None:
     """The service's own answer halves what is in flight; everything arrives all the same."""
-    for number in range(40):
+    for number in range(16):
         world.write(f"{number}")
     emulator.set_latency(0.01)
     emulator.install(errcode(-501004, skip=10, count=4))
@@ -209,30 +209,68 @@ async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: E
 
 
 @pytest.mark.slow
+async def test_we_settle_at_what_the_service_takes(world: World, emulator: Emulator) -> None:
+    """A service that takes six at once: few refusals, no file pays for them, and when it takes more, so do we."""
+    emulator.set_latency(0.02)
+    emulator.set_at_once(6)
+    for number in range(900):
+        world.write(f"{number % 9}/{number}")
+
+    async with world.running(watches=False, uploads=24) as mirror:
+        slots = mirror.parts.pace.upload_slots
+        await eventually(lambda: emulator.counters.calls["cos"] > 450, 100)
+        settled, refused, asked = slots.limit, refusals(emulator), sum(emulator.counters.calls.values())
+        await eventually(mirror.is_in_sync, 100)
+        refused, asked = refusals(emulator) - refused, sum(emulator.counters.calls.values()) - asked
+        lowest = slots.limit
+
+        emulator.set_at_once(None)
+        mirror.parts.host.ahead += 60  # type: ignore[attr-defined]
+        for number in range(900):
+            world.write(f"{number % 9}/more{number}")
+        mirror.hint([("", True)])
+        await eventually(lambda: slots.limit == 24, 100)
+        await eventually(mirror.is_in_sync, 100)
+
+        assert 5 <= settled <= 7
+        assert 5 <= lowest <= 7
+        assert refused < 0.02 * asked
+        assert mirror.parts.tally.failures == 0
+        assert status.service_status(mirror.parts.pace)["state"] == "ok"
+        assert world.is_equal()
+
+
+def refusals(emulator: Emulator) -> int:
+    """Count the answers that it was too many at once."""
+    return sum(n for (_, outcome), n in emulator.counters.outcomes.items() if outcome in ("-501004", "SlowDown"))
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("call", ["uploadfile", "cos"])
 async def test_concurrency_falls_when_the_service_asks_and_rises_with_success(
     world: World, emulator: Emulator, call: Any
 ) -> None:
-    """-501004 and SlowDown: half as many at once are seen at the service's end, then slowly as many as before."""
+    """-501004 and SlowDown: half as many at once are seen at the service's end, then as many as before."""
     emulator.set_latency(0.02)
     busy = errcode(-501004) if call == "uploadfile" else Fault(call="cos", kind="http", status=503, code="SlowDown")
     most = emulator.counters.max_at_once
 
     async def upload(mirror: Mirror, count: int, where: str) -> int:
-        """Send so many files. Gives how many requests there were at once."""
+        """Send so many files. Gives how many were being sent at once."""
         await eventually(lambda: not mirror._flights)
         most.clear()
         for number in range(count):
             world.write(f"{where}/{number}")
         mirror.hint([("", True)])
         await eventually(lambda: len([path for path in world.cloud() if path.startswith(where)]) == count)
-        return most["all"]
+        return most["cos"]
 
     async with world.running(watches=False, uploads=8, attempts=9) as mirror:
         before = await upload(mirror, 60, "before")
         emulator.install(replace(busy, count=1))
         await upload(mirror, 1, "one")
-        narrow, limit = await upload(mirror, 40, "narrow"), status.service_status(mirror.parts.pace)["uploads_at_once"]
+        limit = status.service_status(mirror.parts.pace)["uploads_at_once"]
+        narrow = await upload(mirror, 5, "narrow")
         await upload(mirror, 260, "success")
         after = await upload(mirror, 60, "after")
 

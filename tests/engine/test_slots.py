@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tcbsync.engine.slots import NARROW_SECONDS, WIDEN_SUCCESSES, Slots
+from tcbsync.engine.slots import TRIAL_WINDOWS, Slots
 
 
 async def free(slots: Slots) -> int:
@@ -40,13 +40,34 @@ async def test_as_many_at_once_as_configured() -> None:
     await asyncio.wait_for(third, 5)
 
 
+def complain(slots: Slots, now: float = 100.0) -> bool:
+    """Say "too many at once" to a call that began just now."""
+    return slots.narrow(slots.changes, now)
+
+
+async def fill(slots: Slots) -> None:
+    """Take every slot."""
+    for _ in range(slots.limit):
+        await slots.acquire()
+
+
+async def rise(slots: Slots, now: float) -> None:
+    """Let so many calls go well that there is one slot more, and take it."""
+    limit = slots.limit
+    for _ in range(limit * TRIAL_WINDOWS):
+        slots.succeed(now)
+        if slots.limit > limit:
+            break
+    assert slots.limit == limit + 1
+    await slots.acquire()
+
+
 async def test_too_many_at_once_halves_the_limit() -> None:
     """Those in flight go on; their slots are not all given to others."""
     slots = Slots(8)
-    for _ in range(8):
-        await slots.acquire()
+    await fill(slots)
 
-    slots.narrow(now=100.0)
+    complain(slots)
     for _ in range(8):
         slots.release()
 
@@ -59,82 +80,133 @@ async def test_free_slots_are_withdrawn_too() -> None:
     slots = Slots(8)
     await slots.acquire()
 
-    slots.narrow(now=100.0)
+    complain(slots)
 
     assert await free(slots) == 3
 
 
-async def test_complaints_of_one_second_count_once() -> None:
-    """All that are in flight complain together."""
+async def test_all_that_complain_together_count_once() -> None:
+    """Calls that began before the limit was lowered say nothing of the lower one."""
     slots = Slots(16)
 
-    for moment in range(16):
-        slots.narrow(100.0 + moment * NARROW_SECONDS / 100)
+    answers = [slots.narrow(0, 100.0) for _ in range(16)]
 
     assert slots.limit == 8
+    assert all(answers)
 
 
-async def test_a_complaint_after_the_clock_was_set_back_counts() -> None:
-    """The wall clock may jump; what the service says now is said now."""
+async def test_a_complaint_while_more_are_in_flight_than_may_be_says_nothing() -> None:
+    """What was begun anew, before those beyond the limit have landed, meets the old crowd."""
     slots = Slots(16)
-    slots.narrow(100.0)
+    await fill(slots)
+    complain(slots)
 
-    slots.narrow(50.0)
+    complain(slots)
+    assert slots.limit == 8
 
+    for _ in range(8):
+        slots.release()
+    complain(slots)
     assert slots.limit == 4
-
-
-async def test_a_complaint_of_the_next_second_counts() -> None:
-    """Fewer were not few enough."""
-    slots = Slots(8)
-
-    slots.narrow(100.0)
-    slots.narrow(100.0 + NARROW_SECONDS)
-
-    assert slots.limit == 2
-
-
-async def test_successes_are_counted_from_the_last_complaint() -> None:
-    """Each of them counts once, and none that came before it, even where the limit stays."""
-    slots = Slots(8)
-    slots.narrow(100.0)
-    for _ in range(WIDEN_SUCCESSES - 1):
-        slots.succeed()
-    slots.narrow(100.1)
-    for _ in range(WIDEN_SUCCESSES - 1):
-        slots.succeed()
-    assert slots.limit == 4
-
-    slots.succeed()
-    assert slots.limit == 5
-
-    for _ in range(WIDEN_SUCCESSES - 1):
-        slots.succeed()
-    assert slots.limit == 5
-    slots.succeed()
-    assert slots.limit == 6
 
 
 async def test_at_least_one_slot_stays() -> None:
-    """However often the service complains, work goes on."""
+    """However often the service complains, work goes on; and with only one, fewer are no answer."""
     slots = Slots(4)
 
-    for moment in range(10):
-        slots.narrow(100.0 + 10 * moment)
+    answers = [complain(slots) for _ in range(4)]
 
     assert slots.limit == 1
+    assert answers == [True, True, False, False]
 
 
-async def test_successes_bring_slots_back_one_by_one() -> None:
-    """After a while without complaints there is one more, and never more than configured."""
-    slots = Slots(2)
-    slots.narrow(100.0)
+async def test_each_window_of_successes_brings_one_more_up_to_the_ceiling() -> None:
+    """As many successes as there are slots bring one more, until the next one would be what was too many."""
+    slots = Slots(8)
+    complain(slots, 100.0)
+    await fill(slots)
 
-    for _ in range(WIDEN_SUCCESSES * 5):
-        slots.succeed()
+    limits = []
+    for _ in range(4 + 5 + 6 + 50):
+        slots.succeed(100.0)
+        limits.append(slots.limit)
+        if len(limits) > 1 and limits[-1] > limits[-2]:
+            await slots.acquire()
 
-    assert slots.limit == 2
-    assert await free(slots) == 2
+    assert limits == [4] * 3 + [5] * 5 + [6] * 6 + [7] * 51
+
+
+async def test_a_success_counts_only_while_every_slot_is_taken() -> None:
+    """A trickle of files says nothing of how many the service takes at once."""
+    slots = Slots(8)
+    complain(slots)
+    await slots.acquire()
+
+    for _ in range(100):
+        slots.succeed(1000.0)
+
+    assert slots.limit == 4
+
+
+async def test_a_complaint_about_one_more_takes_the_one_back() -> None:
+    """The rise was the mistake: work goes on with what went well, and not with half of it."""
+    slots = Slots(16)
+    complain(slots)
+    await fill(slots)
+    await rise(slots, 100.0)
+    await rise(slots, 100.0)
+
+    complain(slots, 100.0)
+
+    assert slots.limit == 9
+
+
+async def test_what_was_too_many_is_tried_ever_more_rarely() -> None:
+    """Each trial that fails doubles the time until the next one, up to a minute."""
+    slots, now, waits = Slots(16), 100.0, []
+    complain(slots, now)
+    complain(slots, now)
+    await fill(slots)
+    while slots.limit < 7:
+        await rise(slots, now)
+
+    for _ in range(9):
+        complained_at = now
+        while slots.limit == 7:
+            now += 0.25
+            for _ in range(7):
+                slots.succeed(now)
+        waits.append(now - complained_at)
+        await slots.acquire()
+        complain(slots, now)
+        slots.release()
+
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+async def test_a_trial_that_goes_well_opens_the_way() -> None:
+    """The service takes more than it did: it is found out at once how many, up to what is configured."""
+    slots = Slots(16)
+    complain(slots, 100.0)
+    complain(slots, 100.0)
+    await fill(slots)
+
+    while slots.limit < 16:
+        await rise(slots, 200.0)
+
+    assert slots.limit == 16
+
+
+async def test_a_clock_that_is_set_back_delays_no_trial() -> None:
+    """The wall clock may jump; nobody waits for years."""
+    slots = Slots(4)
+    complain(slots, 1e9)
+    await fill(slots)
+    await rise(slots, 1e9)
+
+    await rise(slots, 100.0)
+
+    assert slots.limit == 4
 
 
 @given(st.lists(st.sampled_from(["take", "give", "narrow", "succeed"]), max_size=300))
@@ -144,7 +216,7 @@ def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
     async def live() -> None:
         slots, taken, now = Slots(5), 0, 0.0
         for step in steps:
-            now += NARROW_SECONDS
+            now += 1.0
             match step:
                 case "take" if taken < slots.limit:
                     await asyncio.wait_for(slots.acquire(), 5)
@@ -153,10 +225,10 @@ def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
                     slots.release()
                     taken -= 1
                 case "narrow":
-                    slots.narrow(now)
+                    slots.narrow(slots.changes, now)
                 case "succeed":
-                    for _ in range(WIDEN_SUCCESSES):
-                        slots.succeed()
+                    for _ in range(slots.limit):
+                        slots.succeed(now)
         for _ in range(taken):
             slots.release()
         assert await free(slots) == slots.limit

@@ -86,7 +86,7 @@ async def test_what_could_not_be_looked_at_is_not_in_sync(world: World, monkeypa
         def failing(*_: object) -> None:
             raise StateError("disk I/O error")
 
-        monkeypatch.setattr(mirror.parts.manifest, "records", failing)
+        monkeypatch.setattr(mirror.parts.manifest, "lines", failing)
         mirror.hint([("", True)])
         await eventually(lambda: "disk I/O" in assembly.pace.last_error)
         is_in_sync = await mirror.is_in_sync()
@@ -108,7 +108,7 @@ async def test_queries_that_fail_stop_no_loop(world: World, monkeypatch: pytest.
             raise StateError("disk I/O error")
 
         with monkeypatch.context() as broken:
-            for query in ("jobs", "records", "records_named", "delete_window"):
+            for query in ("jobs", "lines", "records", "records_named", "delete_window"):
                 broken.setattr(mirror.parts.manifest, query, failing)
             world.write("a", "changed")
             (world.root / "b").unlink()

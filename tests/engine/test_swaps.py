@@ -9,7 +9,7 @@ import pytest
 
 from tcbsync.emulator.faults import Fault
 from tcbsync.emulator.storage import Storage
-from tcbsync.engine import uploads
+from tcbsync.local.digest import CHUNK
 from tests.engine.world import PREFIX, eventually
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tcbsync.emulator.storage import Form, Incoming
     from tests.engine.world import World
 
-SIZE = 24 * uploads.SMALL
+SIZE = 24 * CHUNK
 """More than the kernel's buffers take at once."""
 SECRET = b"s" * SIZE
 """What is outside is as large as what is inside, so that its size gives nothing away."""

@@ -12,7 +12,8 @@ import pytest
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
 from tcbsync.emulator.storage import Storage
-from tcbsync.engine import uploads
+from tcbsync.engine.reads import SMALL
+from tcbsync.local.digest import CHUNK
 from tests.engine.world import ENV, PREFIX, eventually
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from tcbsync.emulator.server import Emulator
     from tests.engine.world import World
 
-LARGE = uploads.SMALL + 12_345
+LARGE = CHUNK + 12_345
 
 
 def md5(content: bytes) -> bytes:
@@ -154,7 +155,7 @@ async def test_a_file_that_changes_while_it_is_sent_never_becomes_an_object(
 
     monkeypatch.setattr(Storage, "store", noted)
     emulator.install(Fault(call="cos", kind="slow_read", seconds=1, count=1))
-    size = 24 * uploads.SMALL  # more than the kernel's buffers take at once
+    size = 24 * CHUNK  # more than the kernel's buffers take at once
     file = world.write("a", b"1" * size)
 
     async with world.running() as mirror:
@@ -219,7 +220,7 @@ async def test_an_unreadable_file_waits_and_the_others_go_on(world: World) -> No
     assert [path for path, _, blocks, _ in world.report().problems() if not blocks] == ["link", "pipe"]
 
 
-@pytest.mark.parametrize("size", [0, 1, uploads.SMALL - 1, uploads.SMALL, uploads.SMALL + 1, LARGE])
+@pytest.mark.parametrize("size", [0, 1, SMALL - 1, SMALL, SMALL + 1, CHUNK, 2 * CHUNK, LARGE])
 async def test_every_size_arrives_whole(world: World, size: int) -> None:
     """Empty, at the seam between read at once and streamed, and beyond it."""
     world.write("a", os.urandom(size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ QUICK: dict[str, Any] = {
     "guard": GuardConfig(max_deletes=None, max_delete_percent=None),
 }
 PATIENCE: dict[str, Any] = {"attempts": 3, "retry_seconds": 0.001, "retry_max_seconds": 0.002}
+SERVICE = [option.name for option in dataclasses.fields(ServiceConfig)]
 
 
 class ShiftedHost(Host):
@@ -135,7 +137,7 @@ class World:
 
     def _take_service(self, options: dict[str, Any]) -> dict[str, Any]:
         """Take the options that are the service's, not the mirror's."""
-        return {name: options.pop(name) for name in (*PATIENCE, "uploads", "deletes") if name in options}
+        return {name: options.pop(name) for name in SERVICE if name in options}
 
     def report(self) -> Report:
         """Open the manifest as a person sees it."""

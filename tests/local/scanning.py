@@ -51,9 +51,9 @@ def scan(disk: Disk) -> Sight:
     return sight
 
 
-def look(disk: Disk, names: Collection[str], **options: Collection[str]) -> Sight:
+def look(disk: Disk, names: Collection[str]) -> Sight:
     """Look at some names in the root."""
-    snapshot, _ = disk.snapshot(ROOT, names=names, accepted=options.get("accepted", ()))
+    snapshot, _ = disk.snapshot(ROOT, names=names)
     sight = Sight()
     sight.add(snapshot)
     return sight

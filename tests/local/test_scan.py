@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.core.ignore import Rules
 from tcbsync.core.keys import MAX_FILE_BYTES
 from tcbsync.core.model import Fingerprint, Found
-from tcbsync.local.scan import ROOT, Disk, Place, fingerprint_of
+from tcbsync.local.scan import ROOT, Place, fingerprint_of
 from tests.local.scanning import descriptors, disk, scan, tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -150,25 +151,23 @@ def test_a_directory_that_became_a_link_is_empty(tmp_path: Path) -> None:
     assert (snapshot.files, snapshot.problems, beneath) == ({}, [], [])
 
 
-class Meddling(Rules):
-    """Rules that remove every file but the first that they are asked about: somebody works in the tree meanwhile."""
-
-    def __init__(self, root: Path) -> None:
-        super().__init__()
-        self.root = root
-
-    def ignores(self, path: str, *, is_directory: bool = False) -> bool:
-        for file in self.root.iterdir():
-            if file.name != path:
-                file.unlink()
-        return super().ignores(path, is_directory=is_directory)
-
-
-def test_files_that_vanish_while_they_are_listed(tmp_path: Path) -> None:
+def test_files_that_vanish_while_they_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They are gone; that is no problem."""
     tree(tmp_path, *map(str, range(50)))
+    really = os.scandir
 
-    snapshot, _ = Disk(tmp_path, "", Meddling(tmp_path)).snapshot(ROOT)
+    @contextlib.contextmanager
+    def meddled(descriptor: int) -> Iterator[Iterator[os.DirEntry[str]]]:
+        """List, and remove everything but the first name before anybody looks at it."""
+        with really(descriptor) as entries:
+            listed = list(entries)
+        for entry in listed[1:]:
+            (tmp_path / entry.name).unlink()
+        yield iter(listed)
+
+    monkeypatch.setattr(os, "scandir", meddled)
+
+    snapshot, _ = disk(tmp_path).snapshot(ROOT)
 
     assert snapshot.files.keys() == {file.name for file in tmp_path.iterdir()}
     assert len(snapshot.files) == 1

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.local.scan import ROOT, Place
+from tcbsync.local.scan import ROOT, Place, fingerprint_of
 from tests.local.scanning import COMPOSED, DECOMPOSED, disk, look, scan, tree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tcbsync.core.model import Line
     from tcbsync.local.scan import Listings
 
 
@@ -118,16 +119,67 @@ def test_twins_are_found_by_the_name_of_either(tmp_path: Path, asked: str) -> No
     assert (sight.files, list(sight.problems)) == ({}, [COMPOSED])
 
 
-def test_what_was_accepted_before_is_not_judged_again(tmp_path: Path) -> None:
-    """The rules, and those for names, were asked about when the row was made; kind and size are looked at each time."""
-    tree(tmp_path, "a.psd", "b\\", "c.psd")
-    (tmp_path / "link.psd").symlink_to("a.psd")
-    root = disk(tmp_path, "*.psd")
+def lines(root: Path, *names: str) -> list[Line]:
+    """Return what a look at the root would find of these names, in their order."""
+    return [(name, *fingerprint_of((root / name).lstat())) for name in sorted(names)]
 
-    snapshot, _ = root.snapshot(ROOT, accepted={"a.psd", "b\\", "link.psd"})
 
-    assert snapshot.files.keys() == {"a.psd", "b\\"}
-    assert [skipped.path for skipped in snapshot.skipped] == ["link.psd"]
+def test_what_is_as_it_is_known_is_only_counted(tmp_path: Path) -> None:
+    """The rules were asked about it when its row was made. What is not as it is known is looked at as anything else."""
+    tree(tmp_path, "a.psd", "b.psd", "c\\", "d", "e", "f", "z.psd")
+    known = [*lines(tmp_path, "a.psd", "b.psd", "c\\", "d", "e", "f"), ("gone", 1, 2, 3, 4)]
+    (tmp_path / "b.psd").write_bytes(b"other bytes")
+    (tmp_path / "d").write_bytes(b"other bytes")
+    (tmp_path / "e").unlink()
+    (tmp_path / "e").symlink_to("f")
+
+    snapshot, _ = disk(tmp_path, "*.psd").snapshot(ROOT, known=known)
+
+    assert snapshot.unchanged == len(["a.psd", "c\\", "f"])
+    assert snapshot.files.keys() == {"d"}
+    assert snapshot.unmatched == ["b.psd", "d", "e", "gone"]
+    assert [skipped.path for skipped in snapshot.skipped] == ["e"]
+
+
+@pytest.mark.parametrize("part", [0, 1, 2, 3, 4])
+def test_any_difference_is_one(tmp_path: Path, part: int) -> None:
+    """Of the name, the size, either time or the inode."""
+    tree(tmp_path, "a", "b")
+    known = lines(tmp_path, "a", "b")
+    other = [*known[1]]
+    other[part] = "c" if part == 0 else -1
+
+    snapshot, _ = disk(tmp_path).snapshot(ROOT, known=[known[0], tuple(other)])  # type: ignore[list-item]
+
+    assert snapshot.unchanged == 1
+    assert snapshot.files.keys() == {"b"}
+    assert snapshot.unmatched == [other[0]]
+
+
+def test_a_tree_that_is_as_it_is_known(tmp_path: Path) -> None:
+    """In whatever order the disk gives the names, and beside directories, which are entered as ever."""
+    names = [*"cabfed", "\u00e9", "\uffee", "\U0001f600"]
+    tree(tmp_path, *names, "d1/x", "ignored/x")
+
+    snapshot, directories = disk(tmp_path, "ignored/").snapshot(ROOT, known=lines(tmp_path, *names))
+
+    assert (snapshot.unchanged, snapshot.files, snapshot.unmatched) == (len(names), {}, [])
+    assert [directory.path for directory in directories] == ["d1"]
+
+
+@pytest.mark.parametrize("twin", [DECOMPOSED, f"{DECOMPOSED}/a"], ids=["a file", "a directory"])
+def test_a_twin_of_what_is_as_it_is_known(tmp_path: Path, twin: str) -> None:
+    """It is found all the same, and neither of the two is taken for the only one."""
+    tree(tmp_path, COMPOSED, "b")
+    known = lines(tmp_path, COMPOSED, "b")
+    tree(tmp_path, twin)
+
+    snapshot, directories = disk(tmp_path).snapshot(ROOT, known=known)
+
+    assert [problem.path for problem in snapshot.problems] == [COMPOSED]
+    assert snapshot.files.keys() == {"b"}
+    assert directories == []
+    assert snapshot.unmatched == ["b", COMPOSED]
 
 
 def test_lifting_stops_at_names_that_the_cloud_refuses(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcbsync.core import ignore
 from tcbsync.core.ignore import _compiled
-from tcbsync.engine import uploads
+from tcbsync.engine import compare, reads, stream
 from tcbsync.local import digest, scan
 from tcbsync.store.database import open_database
 from tests.sim.cloud import ENV, PREFIX
@@ -55,8 +55,10 @@ def install() -> None:
     for module in modules:
         module.os = SYSTEM
     modules[1].volumes = SYSTEM.volumes
-    sizes: Any = uploads
-    sizes.SMALL, sizes.CHUNK = 64, 32
+    slices: Any = compare  # small ones: much may happen between two of them
+    slices.SLICE_DECISIONS = slices.SLICE_FILES = 3
+    sizes: tuple[Any, Any] = (reads, stream)
+    sizes[0].SMALL, sizes[1].CHUNK = 64, 32
     rules: Any = ignore
     rules._compiled = functools.cache(_compiled)
     logging.getLogger("tcbsync").propagate = False

@@ -246,9 +246,8 @@ class Life:
     def bury(self) -> None:
         """Drop every task where it is. What their `finally` blocks try reaches nothing any more."""
         self.is_dead = True
-        tasks = asyncio.all_tasks(self.loop)
-        self.loop.close()
-        for task in tasks:
+        for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
             with contextlib.suppress(BaseException):
                 task.get_coro().close()
+        self.loop.close()

@@ -12,7 +12,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from tcbsync.core import settle
-from tcbsync.engine import busy, compare, deletes, flush, looks, uploads
+from tcbsync.engine import busy, compare, deletes, flush, looks, reads, uploads
 from tcbsync.local import digest, scan
 from tcbsync.store import rows
 
@@ -27,20 +27,20 @@ class Mutant(NamedTuple):
 
 MUTANTS = {
     "the ETag is not compared": Mutant(
-        uploads.Uploads, "_send", (("elif receipt.md5 != proof.digest.hex():", "elif False:"),)
+        uploads.Uploads, "_prove", (("elif receipt.md5 != proof.digest.hex():", "elif False:"),)
     ),
     "the file's fingerprint is not compared after it was read": Mutant(
         digest.OpenFile, "finish", (("if not is_same or self._count != self.fingerprint.size:", "if False:"),)
     ),
     "nobody waits until the clock has ticked": Mutant(
-        uploads, "unsettled_seconds", (("return max(", "return 0 * max("),)
+        reads, "unsettled_seconds", (("return max(", "return 0 * max("),)
     ),
     "deletes do not wait for uploads": Mutant(
         deletes.Deletes,
         "_due",
         (
             ("if upload_since is None or job.since < upload_since]", "]"),
-            ("if not self._manifest.has_upload_of_size(job.size)]", "]"),
+            ("if job.size not in sizes]", "]"),
         ),
     ),
     "the disk is not asked once more before a delete": Mutant(
@@ -48,11 +48,11 @@ MUTANTS = {
     ),
     "the row goes before the call": Mutant(
         deletes.Deletes,
-        "_call",
+        "_attempt",
         (
             (
-                "    paths = {",
-                "    await self._manifest.write(rows.remove, list(ready), self._host.now())\n    paths = {",
+                "        paths = {",
+                "        await self._manifest.write(rows.remove, list(ready), self._host.now())\n        paths = {",
             ),
         ),
     ),
@@ -60,8 +60,8 @@ MUTANTS = {
     "the digest stays while an object is deleted": Mutant(rows, "deleting", (("digest = NULL", "digest = digest"),)),
     "bytes leave without a row": Mutant(
         uploads.Uploads,
-        "_send",
-        (("if not await self._manifest.write(rows.sending, found, link.file_id):", "if False:"),),
+        "_link",
+        ((" if await self._manifest.write(rows.sending, found, link.file_id) else None", ""),),
     ),
     "a path that is busy is not looked at again": Mutant(
         busy.Busy, "holding", (("self._look_again(path, self._again.pop(path))", "self._again.pop(path)"),)
@@ -78,7 +78,7 @@ MUTANTS = {
         ),
     ),
     "ignore rules are not asked about what has a row": Mutant(
-        compare.Comparison, "_accepted", (("if not self.trusts_rows:", "if False:"),)
+        compare.Comparison, "_seen", (("if not self.trusts_rows:", "if False:"),)
     ),
     "a flush does not wait for what is looked at again": Mutant(
         flush.Flush, "looked", (("(self._unseen - seen) | left", "self._unseen - seen"),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tcbsync.core.model import Delete, Plan, Problem, Record, State
+from tcbsync.core.model import Delete, Keep, Plan, Problem, Record, State
 from tcbsync.store import rows
 from tests.store.table import NOW, Table, digest_of, file
 
@@ -51,6 +51,21 @@ def test_a_record_holds_what_reconcile_needs(table: Table) -> None:
         "proved": Record(*file("proved", moment=4).fingerprint, State.PROVED, digest_of("one"), was_sent=True),
         "sent": Record(*file("sent", moment=6).fingerprint, State.UPLOAD, None, was_sent=True),
     }
+
+
+def test_only_what_is_proved_equals_a_file(table: Table) -> None:
+    """The rows as a directory's list have every name, and the inode of no file where something is to be done."""
+    table.prove(file("proved"))
+    for path in ("upload", "touched"):
+        table.prove(file(path))
+        table.upload(file(path))
+    for path in ("gone", "kept"):
+        table.prove(file(path))
+    table.do(rows.expect, Plan(deletes=[Delete("gone", was_sent=True)], keeps=[Keep("kept")]), NOW)
+
+    lines = {name: inode for name, *_, inode in table.manifest.lines("")}
+
+    assert lines == {"proved": file("").fingerprint.inode, **dict.fromkeys(["upload", "touched", "gone", "kept"], -1)}
 
 
 def test_the_rows_of_some_names(tree: Table) -> None:
@@ -207,9 +222,7 @@ def test_an_upload_of_the_same_size(table: Table) -> None:
     table.do(rows.fail, "parked", "code", "reason", None)
     table.prove(file("proved", "1234567"))
 
-    assert table.manifest.has_upload_of_size(5)
-    assert not table.manifest.has_upload_of_size(3)
-    assert not table.manifest.has_upload_of_size(7)
+    assert table.manifest.upload_sizes([3, 5, 7, 5]) == {5}
 
 
 def test_files_are_those_on_the_disk(table: Table) -> None:
@@ -244,7 +257,7 @@ def test_another_mirrors_work_is_its_own(table: Table) -> None:
     assert table.manifest.is_equal()
     assert not table.manifest.has_problems()
     assert table.manifest.jobs(State.UPLOAD, NOW, 9) == []
-    assert not table.manifest.has_upload_of_size(3)
+    assert not table.manifest.upload_sizes([3])
     assert (table.manifest.oldest_upload(NOW), table.manifest.files()) == (None, 0)
 
 
@@ -268,7 +281,7 @@ def test_questions_about_work_do_not_read_the_whole_tree(table: Table) -> None:
     table.manifest.next_due_at(NOW)
     table.manifest.delete_window(NOW)
     table.manifest.oldest_upload(NOW)
-    table.manifest.has_upload_of_size(7)
+    table.manifest.upload_sizes([7])
     table.manifest.is_equal()
     table.connection.set_trace_callback(None)
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import TYPE_CHECKING
+
 import pytest
 
-from tcbsync.core.model import Delete, Keep, Plan, Problem, State
+from tcbsync.core.model import Delete, Keep, Plan, Problem, State, Upload
 from tcbsync.store import rows
+from tcbsync.store.database import REGISTER, open_database
+from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Counts, Held, Leftover, Proved, Report, find_mirror, leftovers
 from tests.store.table import NOW, Table, digest_of, file, file_id
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def gone(table: Table, *paths: str) -> None:
@@ -49,6 +57,19 @@ def test_failures_are_counted_beside(busy: Table) -> None:
     assert busy.report.counts() == Counts(
         files=9, pending_uploads=5, pending_deletes=2, failed=4, held_deletes=4, kept=1
     )
+
+
+def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:
+    """Whoever has written, and however often they were asked for before."""
+    with contextlib.closing(open_database(tmp_path / "manifest.db")) as writer:
+        writer.execute(REGISTER, ("site", "env", ""))
+        report = Report(open_reader(tmp_path / "manifest.db"), 1)
+        seen = [report.counts().pending_uploads, report.counts().pending_uploads]
+        for number in range(2):
+            rows.expect(writer, 1, Plan(uploads=[Upload(file(f"{number}"), replaces=False)]), NOW)
+            seen += [report.counts().pending_uploads, report.counts().pending_uploads]
+
+    assert seen == [0, 0, 1, 1, 2, 2]
 
 
 def test_no_rows(table: Table) -> None:

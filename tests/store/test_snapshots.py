@@ -151,3 +151,17 @@ async def test_what_a_kill_has_left_of_a_copy_is_removed(place: Place) -> None:
 
     assert not unfinished.exists()
     assert len(shelf.copies(place.folder)) == 1
+
+
+async def test_what_a_copy_knows_need_not_be_in_a_ledger(place: Place) -> None:
+    """After a copy the ledgers from before it go. That is no gap: the next start makes no further copy."""
+    async with place.work() as work:
+        await work.prove("a")
+        await work.copy()
+
+    async with place.work() as work:
+        is_due = work.store._is_copy_due
+        await work.store.copy_if_due()
+
+    assert not is_due
+    assert len(shelf.copies(place.folder)) == 1

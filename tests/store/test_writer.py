@@ -138,6 +138,20 @@ async def test_writers_that_never_pause_share_commits(ledger: Ledger) -> None:
     assert ledger.commits < 64 * 20 / 4
 
 
+async def test_those_who_come_one_by_one_share_commits_too(ledger: Ledger) -> None:
+    """Where several write, a commit waits a moment for the next ones; a lone writer waits for nobody."""
+    await asyncio.gather(*(ledger.insert(f"together {number}") for number in range(2)))
+    before = ledger.commits
+
+    futures = []
+    for number in range(100):
+        futures.append(ledger.insert(number))
+        await asyncio.sleep(0.0005)
+    await asyncio.gather(*futures)
+
+    assert ledger.commits - before < 50
+
+
 async def test_work_is_done_in_the_order_in_which_it_was_submitted(ledger: Ledger) -> None:
     """Within a group, and from one to the next."""
     gate = Gate(ledger.writer)

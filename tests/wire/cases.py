@@ -55,9 +55,8 @@ _FILE_ID = [f"{part} of file id" for part in ("env", "bucket", "path")]
 _ADDRESS = [f"{part} of address" for part in ("host", "path")]
 _LINE = ["method", "path", "version"]
 _TOKEN_LINE = ["method", "path", "query", "version"]
-_COMMON = ("host", "user-agent", "accept", "accept-encoding")
+_COMMON = ("Host", "user-agent", "accept", "accept-encoding")
 _ASKED = _headers(*_COMMON, "content-type", "content-length")
-_POSTED = _headers("Host", *_COMMON[1:], "content-type", "content-length")
 _TOLD = _headers("Content-Type", "Content-Length", "Date", "Server")
 _FORM_FIELDS = ("key", "Signature", "x-cos-security-token", "x-cos-meta-fileid", "Content-Type")
 _FORM = [
@@ -69,7 +68,7 @@ _SERVED = ("Content-Type", "ETag", "Last-Modified", "Accept-Ranges", "x-cos-requ
 
 
 def _upload(file: list[str], stored: tuple[str, ...]) -> list[str]:
-    return [*_LINE, *_POSTED, *_FORM, *file, "closing boundary", BEHIND, *_answer(*_headers(*stored))]
+    return [*_LINE, *_ASKED, *_FORM, *file, "closing boundary", BEHIND, *_answer(*_headers(*stored))]
 
 
 CLASSES: dict[str, list[str]] = {

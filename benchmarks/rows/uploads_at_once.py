@@ -1,0 +1,55 @@
+"""How many uploads in flight: the rate and the client's CPU at 4 to 64, 50 ms an answer. The reason for the default.
+
+Where the emulator can refuse more than so many at once (`--refuse-beyond N`), also what the daemon makes of that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.book import OURS, Book
+from benchmarks.charts import Curves, Panel
+from benchmarks.processes import TCBSYNC, printed
+from benchmarks.rows.first_upload import send
+from tcbsync.config.schema import ServiceConfig
+
+if TYPE_CHECKING:
+    from benchmarks.stage import Stage
+
+FILES, LATENCY = 1_000, 0.05
+STEPS = (4, 8, 16, 32, 64)
+REFUSING, PLACES = "--refuse-beyond", 8
+
+
+def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
+    """Send the same files with each number, in turns."""
+    files = stage.size(FILES)
+    for turn in stage.turns(2):
+        for uploads in STEPS:
+            _note(stage, book, f"{uploads} at once", turn, uploads)
+    measured = {uploads: book.median(f"{uploads} at once", OURS, "files_per_second") for uploads in STEPS}
+    default = ServiceConfig().uploads
+    for uploads in STEPS:
+        book.bound(f"{uploads} at once", "files_per_second", "the default" if uploads == default else "")
+        book.bound(f"{uploads} at once", "cpu_ms", "")
+    _refused(stage, book)
+    points = [(float(uploads), rate) for uploads, rate in measured.items() if rate]
+    return [Curves(f"{files:,} files at 50 ms an answer", "uploads in flight", "files_per_second", [(OURS, points)])]
+
+
+def _refused(stage: Stage, book: Book) -> None:
+    if REFUSING not in printed(*TCBSYNC, "emulator", "--help"):
+        book.remark(f"the emulator of this version has no {REFUSING}: what refusals do to the rate is not measured")
+        return
+    case = f"32 at once, and the service takes {PLACES}"
+    for turn in stage.turns(2):
+        _note(stage, book, case, turn, 32, REFUSING, str(PLACES))
+        _note(stage, book, f"{PLACES} at once, for comparison", turn, PLACES)
+    book.bound(case, "files_per_second", "")
+    book.bound(f"{PLACES} at once, for comparison", "files_per_second", "")
+
+
+def _note(stage: Stage, book: Book, case: str, turn: int, uploads: int, *options: str) -> None:
+    files = stage.size(FILES)
+    sent = send(stage, stage.assets(files), LATENCY, uploads, *options)
+    book.note(case, OURS, turn, **sent.figures(files))

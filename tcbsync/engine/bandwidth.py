@@ -1,0 +1,135 @@
+"""The limit of what all uploads together send in a second, and who may send while there is one.
+
+The rule: bytes leave in small pieces, in the order in which they were asked for, each when its time has come; a pause
+is made up for by a burst of at most a quarter of a second. What is in flight is never more than the limit allows in
+half a minute, since links grow old; a larger file goes alone, beside the small ones, and gets about half of the
+limit. Among the large, as among the small, who came first goes first.
+The refusal: calls of the API and deletes are not counted, nor are the headers of HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from datetime import datetime
+from functools import partial
+from math import inf
+from typing import TYPE_CHECKING
+
+from tcbsync.core.timetable import DAY_MINUTES, clock_time
+
+if TYPE_CHECKING:
+    from tcbsync.core.timetable import Timetable
+    from tcbsync.engine.host import Host
+
+BURST_SECONDS = 0.25
+PIECE_SECONDS = 0.05
+SMALLEST_PIECE = 512
+"""A piece is what the limit allows in PIECE_SECONDS, but not smaller than this."""
+ROOM_SECONDS = 30.0
+"""So much may be in flight: who shares the limit with so many waits for no piece as long as a request may take."""
+FORM_BYTES = 2048
+"""What stands around a file in its form: the link's signature and token above all."""
+LOOK_SECONDS = 1.0
+"""Who waits for his turn looks so often whether the timetable says something else by now."""
+
+Bytes = AsyncIterator[bytes] | bytes
+Meter = Callable[[Bytes], Bytes]
+"""Gives the same bytes, each not before it may be sent."""
+
+
+class _Lane:
+    """The small files, or the large ones: how many of their bytes are in flight, who is next, and whose piece is."""
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.left = asyncio.Event()
+        self.turn = asyncio.Lock()
+        self.piece = asyncio.Lock()
+
+
+class Bandwidth:
+    """All uploads of the process. `timetable` may be replaced at any time; None is for no limit, ever."""
+
+    def __init__(self, host: Host, timetable: Timetable | None = None) -> None:
+        self.timetable = timetable
+        self._host = host
+        self._free_at = -inf
+        self._small, self._large = _Lane(), _Lane()
+
+    def __repr__(self) -> str:
+        return f"<Bandwidth {self.limit()}, {self._small.in_flight} and {self._large.in_flight} bytes in flight>"
+
+    def limit(self) -> int | None:
+        """Give the bytes a second that may be sent now; None: any number."""
+        return None if self.timetable is None else self.timetable.limit(self._minute())
+
+    def until(self) -> str | None:
+        """Say when another limit begins, by the local clock; None: never."""
+        now = self._minute()
+        minute = None if self.timetable is None else self.timetable.until(now)
+        return None if minute is None else clock_time(minute, now)
+
+    def _minute(self) -> int:
+        local = datetime.fromtimestamp(self._host.now())  # noqa: DTZ006 - the operator's own clock is what is meant
+        return local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
+
+    def share(self, size: int) -> contextlib.AbstractAsyncContextManager[Meter]:
+        """Wait until `size` bytes may be in flight beside the others. Ask for the link inside: it grows old."""
+        if self.timetable is None:
+            return contextlib.nullcontext(partial(self._meter, self._small))
+        return self._share(size + FORM_BYTES)
+
+    @contextlib.asynccontextmanager
+    async def _share(self, size: int) -> AsyncIterator[Meter]:
+        lane = self._small if size <= self._room() else self._large
+        async with lane.turn:
+            while lane.in_flight and lane.in_flight + size > self._room():
+                lane.left.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_SECONDS):
+                        await lane.left.wait()
+            lane.in_flight += size
+        try:
+            yield partial(self._meter, lane)
+        finally:
+            lane.in_flight -= size
+            lane.left.set()
+
+    def _room(self) -> float:
+        return ROOM_SECONDS * (self.limit() or inf)
+
+    def _meter(self, lane: _Lane, chunks: Bytes) -> Bytes:
+        if isinstance(chunks, bytes):
+            return chunks if self.timetable is None else self._metered(lane, _whole(chunks))
+        return self._metered(lane, chunks)  # though there be no limit yet: one that comes amid a stream holds for it
+
+    async def _metered(self, lane: _Lane, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        extra = FORM_BYTES
+        try:
+            async for chunk in chunks:
+                start = 0
+                while start < len(chunk) or extra:
+                    limit = self.limit()
+                    stop = len(chunk) if limit is None else start + max(SMALLEST_PIECE, int(limit * PIECE_SECONDS))
+                    piece = chunk[start:stop]
+                    if limit is not None:
+                        async with lane.piece:  # one of each lane at a time: so the lanes take turns
+                            await self._pass(len(piece) + extra, limit)
+                    yield piece
+                    start, extra = start + len(piece), 0
+        finally:
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+
+    async def _pass(self, count: int, limit: int) -> None:
+        """Wait until `count` bytes may be sent."""
+        now = asyncio.get_running_loop().time()
+        self._free_at = max(self._free_at, now - BURST_SECONDS) + count / limit
+        if self._free_at > now:
+            await asyncio.sleep(self._free_at - now)
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -125,7 +125,7 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
         "paused_until": iso(gate.until) if gate else None,
         "last_error": str(gate.error) if gate else pace.last_error or None,
         "notice": notice or None,
-        "uploads_at_once": pace.upload_slots.limit,
+        "uploads_at_once": min(pace.link_slots.limit, pace.upload_slots.limit),
         "deletes_at_once": pace.delete_slots.limit,
         "uploads": pace.upload_slots.most,
         "deletes": pace.delete_slots.most,

@@ -121,7 +121,7 @@ def _tell_halted(options: argparse.Namespace, answer: dict[str, Any], done: str,
         as_json({name: {"changed": each["was"], "in_flight": each["in_flight"]} for name, each in answer.items()})
         return
     for name, each in answer.items():
-        left = f"; {plural(each['in_flight'], 'file')} in flight will land" if each["in_flight"] else ""
+        left = f"; up to {plural(each['in_flight'], 'file')} in flight will land" if each["in_flight"] else ""
         say(f"{name}: {(done if each['was'] else nothing)}{left if done == 'paused' else ''}")
 
 

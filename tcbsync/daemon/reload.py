@@ -129,7 +129,8 @@ class Reload:
         else:
             self._assembly.service.replace(client)
         if config.service.uploads != self.config.service.uploads:
-            pace.upload_slots.resize(config.service.uploads)
+            for slots in (pace.link_slots, pace.upload_slots):
+                slots.resize(config.service.uploads)
         if config.service.deletes != self.config.service.deletes:
             pace.delete_slots.resize(config.service.deletes)
         pace.bandwidth.timetable = limits(config.service)

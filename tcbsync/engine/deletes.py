@@ -126,8 +126,7 @@ class Deletes:
             raise Closed
         # What was decided before the paths were held is in the rows by then.
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
-        await self._pace.delete_slots.acquire()
-        try:
+        async with self._pace.delete_slots:
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:
@@ -136,8 +135,6 @@ class Deletes:
                 raise Closed
             with self._pace.passage(self._target.env, uploads=False):
                 deletions = await self._parts.cloud.delete(self._target.env, list(paths))
-        finally:
-            self._pace.delete_slots.release()
         removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, removed, self._host.now())
         self._parts.tally.deletes += len(removed)

@@ -52,6 +52,21 @@ class Closed(Exception):
     """The service may not be called now. Nothing was asked; whoever wanted to comes again when it may."""
 
 
+class Passage:
+    """One caller on his way through the gates, and the slots that his present call counts for."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.through(slots)
+
+    def through(self, slots: Slots) -> None:
+        """Begin a call that counts for `slots`."""
+        self.slots, self._began = slots, slots.changes
+
+    def narrow(self, now: float) -> bool:
+        """Note that there were too many such calls at once; see `Slots.narrow`."""
+        return self.slots.narrow(self._began, now)
+
+
 @dataclass(slots=True)
 class Pace:
     """All callers' common sense. `uploads` and `deletes` are how many may be in flight at once.
@@ -67,6 +82,8 @@ class Pace:
     service: Gate = field(default_factory=Gate)
     envs: dict[str, Gate] = field(default_factory=dict)
     stores: dict[str, Gate] = field(default_factory=dict)
+    link_slots: Slots = field(init=False)
+    """Calls that ask for a link go to another service than the uploads: as many, counted by themselves."""
     upload_slots: Slots = field(init=False)
     delete_slots: Slots = field(init=False)
     bandwidth: Bandwidth = field(init=False)
@@ -74,7 +91,7 @@ class Pace:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self, timetable: Timetable | None) -> None:
-        self.upload_slots = Slots(self.uploads)
+        self.link_slots, self.upload_slots = Slots(self.uploads), Slots(self.uploads)
         self.delete_slots = Slots(self.deletes)
         self.bandwidth = Bandwidth(self.host, timetable)
 
@@ -104,29 +121,28 @@ class Pace:
                     await self._changed.wait()
 
     @contextlib.contextmanager
-    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[None]:
+    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:
         """Call the service inside, and it is noted how that went: a CloudError closes the gate that it speaks of.
 
-        Raises Closed where it may not be called.
+        The call counts for the slots that the passage names. Raises Closed where it may not be called.
         """
         if self.wait_seconds(env, uploads=uploads):
             raise Closed
         probed = [(gate, gate.error) for gate in self.gates(env, uploads=uploads) if gate.state != "ok"]
         for gate, _ in probed:
             gate.probe(self.host.now())
-        slots = self.upload_slots if uploads else self.delete_slots
-        began = slots.changes
+        way = Passage(self.upload_slots if uploads else self.delete_slots)
         try:
-            yield
+            yield way
         except CloudError as error:
-            if isinstance(error, Busy) and slots.narrow(began, self.host.now()) and not _wishes_for_a_pause(error):
+            if isinstance(error, Busy) and way.narrow(self.host.now()) and not _wishes_for_a_pause(error):
                 self.last_error = str(error)  # fewer at once are the answer: it is no outage
             else:
                 self.failed(env, error)
             raise
         else:
             self._failures = 0
-            slots.succeed(self.host.now())
+            way.slots.succeed(self.host.now())
             for gate in _same(probed):
                 gate.open()
         finally:

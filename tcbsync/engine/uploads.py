@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tcbsync.cloud.api import Link, Receipt
     from tcbsync.core.model import Record
     from tcbsync.engine.bandwidth import Meter
+    from tcbsync.engine.pace import Passage
     from tcbsync.engine.parts import Brake, Parts
     from tcbsync.engine.slots import Slots
     from tcbsync.store.manifest import Job
@@ -183,26 +184,32 @@ class Uploads:
         env = self._target.env
         clock = asyncio.get_running_loop().time
         is_probe = self._pace.closed(env) is not None
-        with self._pace.passage(env):
-            link, asked_at = await self._link(found), clock()
+        with self._pace.passage(env) as way:
+            link, asked_at = await self._link(found, way), clock()
             await turn.come()
             gate = self._pace.closed(env)
             if gate is not None and gate.state != "paused" and not is_probe:
                 raise Closed  # what was found out while this one waited holds for it; but a quota was paid already
             if link is not None and clock() - asked_at > LINK_SECONDS:
-                link = await self._link(found)
+                link = await self._link(found, way)
             if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
-            receipt = await self._parts.cloud.send(
-                link, Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
-            )
+            way.through(self._pace.upload_slots)
+            body = Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
+            receipt = await self._parts.cloud.send(link, body)
         turn.end()
         await self._prove(sent(), receipt)
 
-    async def _link(self, found: Found) -> Link | None:
+    async def _link(self, found: Found, way: Passage) -> Link | None:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
-        link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
+        slots = self._pace.link_slots
+        async with slots:
+            if self._parts.brake.is_on:
+                raise Closed
+            way.through(slots)
+            link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
+            slots.succeed(self._host.now())
         return link if await self._manifest.write(rows.sending, found, link.file_id) else None
 
     async def _prove(self, proof: Found, receipt: Receipt) -> None:

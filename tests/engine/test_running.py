@@ -182,8 +182,8 @@ async def test_every_slot_is_given_back(world: World, emulator: Emulator) -> Non
             for number in range(20, 30):
                 (world.root / f"{number}").unlink()
             await asyncio.sleep(0.1)
-        for slots, most in ((assembly.pace.upload_slots, 4), (assembly.pace.delete_slots, 4)):
-            for _ in range(most):
+        for slots in (assembly.pace.link_slots, assembly.pace.upload_slots, assembly.pace.delete_slots):
+            for _ in range(4):
                 await asyncio.wait_for(slots.acquire(), 1)
         assert len(assembly.mirrors[0].parts.busy) == 0
 

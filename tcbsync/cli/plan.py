@@ -24,10 +24,11 @@ from tcbsync.engine.compare import Comparison, read_rules
 from tcbsync.local.digest import OpenFile
 from tcbsync.local.mounts import volumes
 from tcbsync.local.scan import Disk
+from tcbsync.store.answers import Failure
 from tcbsync.store.database import open_database
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.reader import Reader, open_reader
-from tcbsync.store.report import Failure, Report, find_mirror
+from tcbsync.store.report import Report, find_mirror
 
 if TYPE_CHECKING:
     import argparse

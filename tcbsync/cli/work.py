@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
+from tcbsync.config.load import find_config, load
 from tcbsync.daemon import once
+from tcbsync.status import iso
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +47,8 @@ def add_verbs(verbs: Verbs) -> None:
 async def _run(options: argparse.Namespace) -> int:
     from tcbsync.daemon.run import run  # noqa: PLC0415 - watching takes a while to load, and no other verb does it
 
-    await run(load_config(options))
+    path = find_config(options.config).absolute()
+    await run(load_config(options), partial(load, path))
     return exits.DONE
 
 
@@ -109,6 +113,9 @@ def _summarise(outcome: Outcome, took: float) -> None:
     else:
         parts = ["nothing to do", f"{plural(counts.files, 'file')} in the cloud", seconds(took)]
     say(f"{outcome.name}: {', '.join(parts)}")
+    if outcome.paused_at is not None:
+        lets = f"`tcbsync resume {outcome.name}` lets it go on"
+        warn(f"{outcome.name}: paused by hand since {iso(outcome.paused_at)}: nothing was sent or deleted; {lets}")
     for trouble in _troubles(outcome):
         warn(f"{outcome.name}: {trouble}")
 

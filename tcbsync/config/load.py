@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -59,6 +60,17 @@ def load(path: Path) -> Config:
     if mistakes or not isinstance(config, Config):
         raise ConfigError("the configuration is wrong:", mistakes=mistakes.sentences())
     return config
+
+
+def lines_of(path: Path) -> dict[str, int]:
+    """Say at which line of a configuration each key is: `mirrors[0].ignore[1]`. What cannot be read has none."""
+    mistakes = Mistakes(str(path))
+    with contextlib.suppress(ConfigError):
+        text = _text(path, mistakes)
+        node = None if text is None else compose(text, mistakes)
+        if node is not None:
+            read(node, Config, "", mistakes)
+    return mistakes.lines
 
 
 def _text(path: Path, mistakes: Mistakes) -> str | None:

@@ -16,7 +16,7 @@ from tcbsync.core.errors import StateError
 from tcbsync.daemon.notify import notify, watchdog_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tcbsync.config.schema import ServiceConfig
     from tcbsync.daemon.watching import Watching
@@ -42,7 +42,7 @@ def silent_seconds(service: ServiceConfig) -> float:
 class Vitals:
     """Watches over one process."""
 
-    def __init__(self, heart: Heart, store: Store, watchings: Sequence[Watching]) -> None:
+    def __init__(self, heart: Heart, store: Store, watchings: Callable[[], Sequence[Watching]]) -> None:
         self._heart = heart
         self._store = store
         self._watchings = watchings
@@ -75,7 +75,7 @@ class Vitals:
     def silent(self) -> list[str]:
         """Name what does not move."""
         silent = [
-            f"{each.mirror.name}: watcher" for each in self._watchings if each.silent_seconds > self._hung_seconds
+            f"{each.mirror.name}: watcher" for each in self._watchings() if each.silent_seconds > self._hung_seconds
         ]
         if asyncio.get_running_loop().time() - self._written_at > self._hung_seconds:
             silent.append("manifest writer")

@@ -194,6 +194,12 @@ class Pace:
             self.service.open()
             self._wake()
 
+    def try_anew(self) -> None:
+        """Let everybody call again, now: a person has changed what the service complained of, or so it seems."""
+        for gate in (self.service, *self.envs.values(), *self.stores.values()):
+            gate.open()
+        self._wake()
+
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

@@ -23,6 +23,7 @@ from tcbsync.core.errors import (
     TcbsyncError,
     defect,
 )
+from tcbsync.core.events import Failed, Uploaded
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.engine.reads import Large, Reads, Whole, Young
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from tcbsync.cloud.api import Link, Receipt
     from tcbsync.core.model import Record
     from tcbsync.engine.bandwidth import Meter
-    from tcbsync.engine.heart import Heart
     from tcbsync.engine.pace import Passage
     from tcbsync.engine.parts import Parts
     from tcbsync.engine.slots import Slots
@@ -97,6 +97,7 @@ class Uploads:
         level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
         log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
+        self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
 
     async def _vanished(self, job: Job, error: FileVanished) -> None:
         """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
@@ -116,10 +117,10 @@ class Uploads:
             self._pace.stalled(stalled)
 
     async def _attempt(self, job: Job) -> None:
-        if self._pace.wait_seconds(self._target.env):
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
             raise Closed
         async with self._pace.bandwidth.share(job.size) as metered:
-            turn = Turn(self._pace.upload_slots, metered, self._host.heart)
+            turn = Turn(self._pace.upload_slots, metered, self._parts)
             try:
                 await self._take(job, turn)
             finally:
@@ -214,6 +215,8 @@ class Uploads:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
         slots = self._pace.link_slots
         async with self._pace.holding(slots):
+            if self._parts.brake.is_on:
+                raise Closed
             way.through(slots)
             link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
             slots.succeed(self._host.now())
@@ -230,23 +233,27 @@ class Uploads:
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
         self._parts.tally.uploaded(proof.path, proof.fingerprint.size, self._host.now())
+        self._parts.tell(Uploaded(proof.path, proof.fingerprint.size, proof.digest.hex()))
 
 
 class Turn:
     """One upload's claim to a slot: it comes once, and ends once. What it sends passes through `metered`."""
 
-    def __init__(self, slots: Slots, metered: Meter, heart: Heart) -> None:
+    def __init__(self, slots: Slots, metered: Meter, parts: Parts) -> None:
         self.metered = metered
-        self._heart = heart
+        self._heart = parts.host.heart
+        self._brake = parts.brake
         self._slots = slots
         self._has_come = False
 
     async def come(self) -> None:
-        """Wait until there is a slot, unless this one has it already."""
+        """Wait until there is a slot, unless this one has it already. Raises Closed if a person has stopped it."""
         if not self._has_come:
             with self._heart.rest():  # who has the slots is watched
                 await self._slots.acquire()
             self._has_come = True
+        if self._brake.is_on:
+            raise Closed
 
     def end(self) -> None:
         """Give the slot back, if it is here."""

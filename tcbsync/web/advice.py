@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tcbsync.status import MirrorStatus
-    from tcbsync.store.report import Failure
+    from tcbsync.store.answers import Failure
     from tcbsync.web.view import MirrorView, Overview
 
 Mood = Literal["well", "busy", "wait", "act"]

@@ -15,7 +15,7 @@ from tcbsync.local.digest import OpenFile
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tcbsync.store.report import Stored
+    from tcbsync.store.answers import Stored
 
 MOST_BYTES = 1024 * 1024
 KINDS = {

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from tcbsync.engine.tally import Change, Flight, Tally
     from tcbsync.local.watch import WatchState
     from tcbsync.status import MirrorStatus
-    from tcbsync.store.report import Failure, Held, Report, Stored
+    from tcbsync.store.answers import Failure, Held, Stored
+    from tcbsync.store.report import Report
 
 LISTED = 50
 """Of a list that may be long, so many are shown."""
@@ -46,6 +47,8 @@ class Source:
     mirror: Mirror
     report: Report
     eyes: Eyes
+    paused_at: float | None = None
+    """Since when a person has paused it (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +118,8 @@ def seconds_of(moment: str | None) -> float | None:
 class View:
     """Reads it all, at most as often as is worth it."""
 
-    def __init__(self, sources: Sequence[Source], pace: Pace, notice: Callable[[], str]) -> None:
-        """`notice` says what works, and should be mended all the same."""
+    def __init__(self, sources: Callable[[], Sequence[Source]], pace: Pace, notice: Callable[[], str]) -> None:
+        """Read `sources`, the mirrors there are then. `notice` says what works and should be mended all the same."""
         self._sources = sources
         self._pace = pace
         self._notice = notice
@@ -139,34 +142,32 @@ class View:
 
     async def alive(self) -> None:
         """Ask the manifest something small, in a worker thread. Raises StateError."""
-        for source in self._sources:
+        for source in self._sources():
             await asyncio.to_thread(source.report.times)
 
     def source(self, name: str) -> Source | None:
         """Give the mirror of this name."""
-        return next((source for source in self._sources if source.mirror.name == name), None)
+        return next((source for source in self._sources() if source.mirror.name == name), None)
 
     def unscanned(self) -> list[str]:
         """Name the mirrors whose whole tree was not looked at yet."""
-        return [source.mirror.name for source in self._sources if not source.mirror.looks.has_scanned]
+        return [source.mirror.name for source in self._sources() if not source.mirror.looks.has_scanned]
 
     async def _read(self) -> Overview:
-        now = time.time()
-        changed = [[change.path for change in source.mirror.parts.tally.changes] for source in self._sources]
-        read = await asyncio.to_thread(lambda: list(map(self._rows, self._sources, changed)))
+        now, sources = time.time(), self._sources()
+        changed = [[change.path for change in source.mirror.parts.tally.changes] for source in sources]
+        read = await asyncio.to_thread(lambda: list(map(self._rows, sources, changed)))
         pauses: dict[str, int] = {}
         for gate in (self._pace.service, *self._pace.envs.values(), *self._pace.stores.values()):
             for state, count in gate.closed.items():
                 pauses[state] = pauses.get(state, 0) + count
-        mirrors = [
-            self._view(source, told, lists, now) for source, (told, lists) in zip(self._sources, read, strict=True)
-        ]
+        mirrors = [self._view(source, told, lists, now) for source, (told, lists) in zip(sources, read, strict=True)]
         return Overview(now, mirrors, status.service_status(self._pace, self._notice()), pauses)
 
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""
         report, watch = source.report, source.eyes.state
-        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason)
+        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason, paused_at=source.paused_at)
         if not (told.failed or told.problems or told.held_deletes or changed):
             return told, Lists()
         problems = [(path, reason, since) for path, reason, blocks, since in report.problems(LISTED) if blocks]

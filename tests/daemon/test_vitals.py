@@ -48,7 +48,7 @@ def meals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 async def alive(world: World) -> AsyncIterator[tuple[Vitals, Assembly, Watching]]:
     """Let everything live that the watchdog hears of, but for the mirror's loops."""
     async with world.assembly() as assembly, Watching(assembly.mirrors[0]).open() as watching:
-        vitals = Vitals(assembly.pace.host.heart, assembly.store, [watching])
+        vitals = Vitals(assembly.pace.host.heart, assembly.store, lambda: [watching])
         tasks = [asyncio.create_task(vitals.keep_writing()), asyncio.create_task(vitals.keep_feeding())]
         yield vitals, assembly, watching
         for task in tasks:

@@ -10,6 +10,7 @@ import pytest
 
 from tcbsync.core.settle import Settle
 from tcbsync.emulator.faults import Fault
+from tcbsync.engine import flights
 from tcbsync.engine import mirror as mirror_module
 from tests.engine.world import PREFIX, alive, eventually
 
@@ -139,7 +140,7 @@ async def test_a_stop_does_not_wait_for_what_never_lands(
     world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some seconds it is abandoned; its row says that it is not done."""
-    monkeypatch.setattr(mirror_module, "LANDING_SECONDS", 0.2)
+    monkeypatch.setattr(flights, "LANDING_SECONDS", 0.2)
     emulator.install(Fault(call="cos", kind="stall", seconds=20))
     world.write("a")
 

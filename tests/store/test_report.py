@@ -10,9 +10,10 @@ import pytest
 
 from tcbsync.core.model import Delete, Keep, Plan, Problem, State, Upload
 from tcbsync.store import rows
+from tcbsync.store.answers import Counts, Held, Leftover, Proved, Stored
 from tcbsync.store.database import REGISTER, open_database
 from tcbsync.store.reader import open_reader
-from tcbsync.store.report import Counts, Held, Leftover, Proved, Report, Stored, find_mirror, leftovers
+from tcbsync.store.report import Report, find_mirror, leftovers
 from tests.store.table import NOW, Table, digest_of, file, file_id
 
 if TYPE_CHECKING:

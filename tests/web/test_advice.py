@@ -9,7 +9,7 @@ import pytest
 from tcbsync.core.words import span
 from tcbsync.engine.tally import Tally
 from tcbsync.status import iso
-from tcbsync.store.report import Failure
+from tcbsync.store.answers import Failure
 from tcbsync.web.advice import advice, icon, verdict
 from tcbsync.web.view import Lists
 from tests.web.viewing import NOW, mirror, overview

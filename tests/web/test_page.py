@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.engine.tally import Flight, Tally
-from tcbsync.store.report import Failure, Held, Stored
+from tcbsync.store.answers import Failure, Held, Stored
 from tcbsync.web import page
 from tcbsync.web.chart import chart
 from tcbsync.web.sections import age

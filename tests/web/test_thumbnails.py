@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.store.report import Stored
+from tcbsync.store.answers import Stored
 from tcbsync.web.thumbnails import MOST_BYTES, has_thumbnail, read
 
 if TYPE_CHECKING:

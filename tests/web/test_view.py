@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def view_of(desk: Desk) -> View:
     """Give a view of the one mirror."""
-    return View([Source(desk.mirror, desk.report, Watcher())], desk.pace, lambda: "")
+    return View(lambda: [Source(desk.mirror, desk.report, Watcher())], desk.pace, lambda: "")
 
 
 async def test_what_was_done_is_seen(tmp_path: Path) -> None:

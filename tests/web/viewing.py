@@ -131,7 +131,7 @@ async def served_in(
 ) -> AsyncIterator[Served]:
     """Serve the page of a mirror of an empty root."""
     async with desk_in(folder) as desk:
-        view = View([Source(desk.mirror, desk.report, Watcher())], desk.pace, lambda: "")
+        view = View(lambda: [Source(desk.mirror, desk.report, Watcher())], desk.pace, lambda: "")
         served = Served(desk, view, "")
         with caplog.at_level("INFO", logger="tcbsync.web.server"):
             serving = asyncio.create_task(keep_serving(Site(view, hosts, lambda: served.ailing), listen, 0))

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
-from tcbsync.store.answers import Counts
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Report, find_mirror
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
+    from tcbsync.store.answers import Counts
 
 STATES = ("starting", "scanning", "held", "offline", "paused", "syncing", "in_sync", "stopped")
 PAUSED = ("paused", "blocked", "full")

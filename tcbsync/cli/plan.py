@@ -24,7 +24,6 @@ from tcbsync.engine.compare import Comparison, read_rules
 from tcbsync.local.digest import OpenFile
 from tcbsync.local.mounts import volumes
 from tcbsync.local.scan import Disk
-from tcbsync.store.answers import Failure
 from tcbsync.store.database import open_database
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.reader import Reader, open_reader
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.config.schema import MirrorConfig
+    from tcbsync.store.answers import Failure
 
 
 @dataclass(slots=True)

@@ -25,10 +25,10 @@ class ServiceConfig:
     """The cloud's API, and how it is called. Times in seconds."""
 
     api_base: str = "https://api.weixin.qq.com"
-    uploads: int = _option(16, **COUNT)
+    uploads: int = _option(32, **COUNT)
     bandwidth: int | Mapping[str, int | None] | None = _option(None, min=SLOWEST)
     deletes: int = _option(4, **COUNT)
-    connections: int = _option(64, **COUNT)
+    connections: int = _option(96, **COUNT)
     connect_seconds: float = _option(10.0, **POSITIVE)
     read_seconds: float = _option(60.0, **POSITIVE)
     write_stall_seconds: float = _option(30.0, **POSITIVE)

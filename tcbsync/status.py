@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
+from tcbsync.core.words import rate
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Counts, Report, find_mirror
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
 
+SHOWN = 3
+"""Of what is in flight, so many are named."""
 PAUSED = ("paused", "blocked", "full")
 
 
@@ -40,14 +43,25 @@ class MirrorStatus:
     last_scan_at: str | None = None
     last_proved_at: str | None = None
     kept: int = 0
+    parked: int = 0
+    """Of the failed ones: they wait for a person."""
     problems: int = 0
+    skipped: int = 0
+    """Names that were looked at and can never be mirrored."""
     drift: int = 0
     watch_reason: str = ""
     hold: str = ""
     """Why deletes wait for a person, or for the root to come back."""
     hold_since: str | None = None
+    bytes: int = 0
+    pending_bytes: int = 0
+    oldest_pending_at: str | None = None
+    """Since when the longest waiting change waits."""
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
+    in_flight: int = 0
+    in_flight_paths: tuple[str, ...] = ()
+    """Some of the paths that are being uploaded or deleted just now."""
 
 
 def iso(seconds: float | None) -> str | None:
@@ -101,6 +115,8 @@ def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: s
         drift=mirror.drift,
         hold=mirror.looks.root_problem or _hold(report),
         reason=reason,
+        in_flight=len(mirror.parts.busy),
+        in_flight_paths=mirror.parts.busy.some(SHOWN),
     )
 
 
@@ -131,22 +147,12 @@ def limits(service: Mapping[str, Any]) -> list[str]:
     lines = []
     bandwidth, until = service.get("bandwidth"), service.get("bandwidth_until")
     if bandwidth is not None or until is not None:
-        lines.append(f"bandwidth {_rate(bandwidth)}" + (f" until {until}" if until else ""))
+        lines.append(f"bandwidth {rate(bandwidth)}" + (f" until {until}" if until else ""))
     for what in ("uploads", "deletes"):
         now, most = service.get(f"{what}_at_once"), service.get(what)
         if now is not None and most is not None and now < most:
             lines.append(f"{what} lowered to {now} of {most}: the service said too many at once")
     return lines
-
-
-def _rate(count: int | None) -> str:
-    """Write bytes a second as they are configured: in thousands."""
-    if count is None:
-        return "not limited"
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if count >= size:
-            return f"{count / size:.4g} {unit}/s"
-    return f"{count} bytes/s"
 
 
 def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +201,12 @@ def _describe(name: str, state: str, report: Report, *, hold: str, **more: Any) 
         failed=counts.failed,
         held_deletes=counts.held_deletes,
         kept=counts.kept,
+        parked=counts.parked,
+        bytes=counts.bytes,
+        pending_bytes=counts.pending_bytes,
+        oldest_pending_at=iso(counts.oldest_pending),
         problems=report.blocking_problems(),
+        skipped=report.skipped(),
         last_scan_at=iso(last_scan_at),
         last_proved_at=iso(last_equal_at),
         hold=hold,

@@ -54,6 +54,14 @@ class Counts:
     failed: int = 0
     held_deletes: int = 0
     kept: int = 0
+    parked: int = 0
+    """Of those that failed: they wait for a person."""
+    bytes: int = 0
+    """Of the files that are proved."""
+    pending_bytes: int = 0
+    """Of the files that are to be uploaded."""
+    oldest_pending: float | None = None
+    """Since when the longest waiting row wants an upload or a delete; those that are parked do not count."""
 
 
 class Leftover(NamedTuple):
@@ -81,15 +89,25 @@ class Report:
         return self._counted[1]
 
     def _count(self) -> Counts:
+        """Read the whole index of work, and the table once."""
         tally: dict[tuple[int, int, bool], int] = {}
-        for state, parked, has_failed, count in self._reader.rows(
-            f"SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",
+        waiting = []
+        for state, parked, has_failed, count, since in self._reader.rows(
+            "SELECT state, parked, attempts > 0, count(*), min(since) FROM file"
+            f" WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",
             (self._mirror,),
         ):
             tally[state, parked, bool(has_failed)] = count
+            if not parked and state != State.HELD:
+                waiting.append(since)
         working = sum(tally.values())
-        everything, kept = self._reader.row(
-            "SELECT count(*), coalesce(sum(state = 4), 0) FROM file WHERE mirror = ?", (self._mirror,)
+        everything, kept, size = self._reader.row(
+            "SELECT count(*), coalesce(sum(state = 4), 0), coalesce(sum(CASE state WHEN 0 THEN size END), 0)"
+            " FROM file WHERE mirror = ?",
+            (self._mirror,),
+        )
+        pending_size = self._reader.value(
+            "SELECT coalesce(sum(size), 0) FROM file WHERE mirror = ? AND state = 1 AND parked = 0", (self._mirror,)
         )
         return Counts(
             files=everything - working - kept,
@@ -98,6 +116,10 @@ class Report:
             failed=sum(n for (_, parked, has_failed), n in tally.items() if parked or has_failed),
             held_deletes=sum(n for (state, _, _), n in tally.items() if state == State.HELD),
             kept=kept,
+            parked=sum(n for (_, parked, _), n in tally.items() if parked),
+            bytes=size,
+            pending_bytes=pending_size,
+            oldest_pending=min(waiting, default=None),
         )
 
     def failures(self) -> list[Failure]:
@@ -148,6 +170,12 @@ class Report:
     def blocking_problems(self) -> int:
         """Count the paths that could not be judged."""
         query = "SELECT count(*) FROM problem WHERE mirror = ? AND blocks = 1"
+        count: int = self._reader.value(query, (self._mirror,))
+        return count
+
+    def skipped(self) -> int:
+        """Count the names that were looked at and cannot be mirrored."""
+        query = "SELECT count(*) FROM problem WHERE mirror = ? AND blocks = 0"
         count: int = self._reader.value(query, (self._mirror,))
         return count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -25,6 +26,11 @@ def gone(table: Table, *paths: str) -> None:
     table.do(rows.expect, Plan(deletes=[Delete(path, was_sent=True) for path in paths]), NOW)
 
 
+def numbers(counts: Counts) -> Counts:
+    """Leave sizes and times out."""
+    return replace(counts, bytes=0, pending_bytes=0, oldest_pending=None)
+
+
 @pytest.fixture
 def busy(table: Table) -> Table:
     """Return rows of every kind: each count is another."""
@@ -42,7 +48,7 @@ def busy(table: Table) -> Table:
 
 def test_counts(busy: Table) -> None:
     """Each kind of row is counted once."""
-    assert busy.report.counts() == Counts(
+    assert numbers(busy.report.counts()) == Counts(
         files=9, pending_uploads=6, pending_deletes=3, failed=0, held_deletes=4, kept=1
     )
 
@@ -54,8 +60,8 @@ def test_failures_are_counted_beside(busy: Table) -> None:
     busy.do(rows.fail, "gone/0", "delete", "refused", NOW + 60)
     busy.do(rows.fail, "gone/1", "delete", "refused", None)
 
-    assert busy.report.counts() == Counts(
-        files=9, pending_uploads=5, pending_deletes=2, failed=4, held_deletes=4, kept=1
+    assert numbers(busy.report.counts()) == Counts(
+        files=9, pending_uploads=5, pending_deletes=2, failed=4, held_deletes=4, kept=1, parked=2
     )
 
 
@@ -70,6 +76,29 @@ def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:
             seen += [report.counts().pending_uploads, report.counts().pending_uploads]
 
     assert seen == [0, 0, 1, 1, 2, 2]
+
+
+def test_sizes(table: Table) -> None:
+    """The bytes that the cloud holds, and those that are to be sent; what is parked is neither."""
+    table.prove(file("a", "four"))
+    table.upload(file("b", "three"))
+    table.upload(file("c", "parked"))
+    table.do(rows.fail, "c", "-501007", "parameter error", None)
+
+    counts = table.report.counts()
+
+    assert (counts.bytes, counts.pending_bytes) == (4, 5)
+
+
+def test_the_oldest_of_what_waits(table: Table) -> None:
+    """Since when it waits. What waits for a person, parked or held, is none of it."""
+    gone(table, "held")
+    table.do(rows.hold, "1 object would be deleted", NOW)
+    for moment, name in enumerate(("parked", "b", "c")):
+        table.upload(file(name), NOW + moment)
+    table.do(rows.fail, "parked", "-501007", "parameter error", None)
+
+    assert table.report.counts().oldest_pending == NOW + 1
 
 
 def test_no_rows(table: Table) -> None:

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tcbsync import __version__
-from tcbsync.cli import act, ask, check, exits, manifest, plan, stand_in, url, verify, work
+from tcbsync.cli import act, ask, check, completion, exits, manifest, plan, stand_in, url, verify, work
 from tcbsync.cli.log import set_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for room in (work, plan, ask, url, act, check, verify, manifest, stand_in):
+    for room in (work, plan, ask, url, act, check, verify, manifest, stand_in, completion):
         room.add_verbs(verbs)
     return top
 

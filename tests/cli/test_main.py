@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 (VERBS,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
 REPORTING = ["sync", "plan", "status", "failed", "held", "url", "retry", "approve", "check", "verify"]
 CONTRACT = {"run", *REPORTING, "manifest", "emulator", "demo"}
+CONTRACT |= {"completion", "init"}
 
 
 def test_the_verbs_are_those_of_the_contract() -> None:

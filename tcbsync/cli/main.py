@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from tcbsync import __version__
-from tcbsync.cli import act, ask, check, completion, exits, manifest, plan, stand_in, url, verify, work
+from tcbsync.cli import act, ask, check, completion, exits, init, manifest, plan, stand_in, url, verify, work
 from tcbsync.cli.log import set_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
@@ -37,14 +37,22 @@ seen; 75 the service could not be reached, try later; 78 the configuration is wr
 """
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest verb, whose indent argparse forgets: its help would begin on a line of its own."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Take an option or verb in."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - argparse has no other way to be asked
+            self._action_max_length += self._indent_increment
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe every verb."""
-    top = argparse.ArgumentParser(
-        prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = argparse.ArgumentParser(prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=Help)
     top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for room in (work, plan, ask, url, act, check, verify, manifest, stand_in, completion):
+    for room in (init, work, plan, ask, url, act, check, verify, manifest, stand_in, completion):
         room.add_verbs(verbs)
     return top
 

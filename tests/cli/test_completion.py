@@ -136,6 +136,11 @@ def test_what_is_offered(shell: str, script: Path, case: str) -> None:
     assert not offered & unwanted
 
 
+def as_fish(option: str) -> str:
+    """Write an option as fish's `complete` takes it."""
+    return f"-s {option[1:]}" if re.fullmatch("-.", option) else option if option[0] != "-" else f"-l {option[2:]}"
+
+
 def test_every_verb_and_option_is_in_it(shell: str, script: Path) -> None:
     """The script is made from the parser: whatever verb is declared, TAB knows it with all its options."""
     (verbs,) = (action.choices for action in parser()._actions if action.choices)
@@ -147,7 +152,7 @@ def test_every_verb_and_option_is_in_it(shell: str, script: Path) -> None:
         for name, verb in verbs.items()
         for action in verb._actions
         for option in (name, *action.option_strings)
-        if (re.sub("^-([^-])", r"-s \1", re.sub("^--", "-l ", option)) if shell == "fish" else option) not in text
+        if (as_fish(option) if shell == "fish" else option) not in text
     ]
 
     assert len(verbs) > 10

@@ -30,6 +30,7 @@ from tcbsync.status import MirrorStatus, iso
 if TYPE_CHECKING:
     import argparse
 
+    from tcbsync.cli.lines import Tone
     from tcbsync.config.schema import Config
 
 
@@ -118,7 +119,10 @@ def _print_failed(rows: list[dict[str, Any]]) -> None:
         [
             row["mirror"],
             Span(row["path"] or "(root)", "strong"),
-            Span(row["code"], "act" if row["parked"] or row["code"] == "problem" else "wait"),
+            Span(
+                row["code"],
+                "act" if row["parked"] or row["code"] == "problem" else "wait" if row["attempts"] else "quiet",
+            ),
             _tries(row, now),
             row["reason"],
         ]
@@ -140,6 +144,12 @@ def _print_failed(rows: list[dict[str, Any]]) -> None:
     if skipped := len(rows) - parked - later - unseen:
         what = "is" if skipped == 1 else "are"
         say(f"  {plural(skipped, 'name')} {what} skipped, and can never be mirrored.", hang=2)
+
+
+def _tone(row: dict[str, Any]) -> Tone:
+    if row["parked"] or row["code"] == "problem":
+        return "act"
+    return "wait" if row["attempts"] else "quiet"
 
 
 def _tries(row: dict[str, Any], now: float) -> str:

@@ -96,7 +96,9 @@ def _eyes(mirror: Told, now: float) -> Iterator[tuple[str, str]]:
     if mirror["drift"]:
         yield "drift", f"{plural(mirror['drift'], 'change')} came without an event, and rescans found them"
     yield "last scan", _when(mirror["last_scan_at"], now)
-    if mirror["last_scan_at"]:
+    if mirror["state"] == "in_sync":
+        yield "last proof", "now"
+    elif mirror["last_scan_at"]:
         yield "last proof", _when(mirror["last_proved_at"], now)
 
 
@@ -133,9 +135,7 @@ def _service(service: Told, now: float) -> Iterator[tuple[str, str]]:
     if service["state"] not in ("ok", "stopped", "unknown"):
         until = moment(service["paused_until"])
         when = "" if until is None or until <= now else f", next try in {span(until - now)}"
-        yield "service: ", f"{service['state']}{when}"
-    if service["last_error"]:
-        yield "last error: ", service["last_error"]
+        yield "service: ", f"{service['state']}{when}: {service['last_error']}"
     for limit in status.limits(service):
         yield "", limit
     if service.get("notice"):

@@ -9,10 +9,11 @@ UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def plural(count: int, what: str) -> str:
-    """Write a count with its noun: `1 file`, `2,000 files`, `3 directories`."""
+    """Write a count with its noun: `1 file`, `2,000 files`, `3 directories`, `4 days`."""
     if count == 1:
         return f"1 {what}"
-    return f"{count:,} {what[:-1]}ies" if what.endswith("y") else f"{count:,} {what}s"
+    is_ies = what.endswith("y") and what[-2] not in "aeiou"
+    return f"{count:,} {what[:-1]}ies" if is_ies else f"{count:,} {what}s"
 
 
 def size(count: float) -> str:

@@ -85,7 +85,7 @@ def _painted(pieces: Iterable[tuple[str, Tone]], paper: Paper) -> str:
 
 def _folded(letters: _Letters, width: int, hang: int) -> list[_Letters]:
     """Break at the last space that fits; within a word only where it is longer than a line."""
-    indent: _Letters = [(" ", "")] * min(hang, width // 2)
+    indent: _Letters = [(" ", "")] * min(hang, max(width // 2, width - LEAST_CELLS))
     parts: list[_Letters] = []
     rest = letters
     while (end := _fits(rest, width)) < len(rest):

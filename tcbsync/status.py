@@ -1,7 +1,8 @@
 """The read-only view: what each mirror and the service are doing, in the words of the contract. Changes nothing.
 
 A mirror's `state` is the first of these that is true: starting, scanning (its first look at the whole tree), held
-(deletes wait for a person, or the root cannot be seen), offline, paused, syncing, in_sync. Without a daemon: stopped.
+(deletes wait for a person, or the root cannot be seen), paused (by hand), offline or paused (by the service), syncing,
+in_sync. Without a daemon: stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tcbsync.core.errors import StateError
 from tcbsync.core.words import rate
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
-from tcbsync.store.report import Counts, Report, find_mirror
+from tcbsync.store.report import Report, find_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
+    from tcbsync.store.answers import Counts
 
 SHOWN = 3
 """Of what is in flight, so many are named."""
+STATES = ("starting", "scanning", "held", "offline", "paused", "syncing", "in_sync", "stopped")
 PAUSED = ("paused", "blocked", "full")
 
 
@@ -57,6 +60,8 @@ class MirrorStatus:
     pending_bytes: int = 0
     oldest_pending_at: str | None = None
     """Since when the longest waiting change waits."""
+    paused_at: str | None = None
+    """Since when a person has stopped uploads and deletes; null: nobody has."""
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
     in_flight: int = 0
@@ -94,18 +99,22 @@ def open_report(state_dir: Path, name: str, env: str, prefix: str) -> Report | N
     return None if number is None else Report(reader, number)
 
 
-def idle_status(name: str, report: Report | None, process: str = "") -> MirrorStatus:
+def idle_status(name: str, report: Report | None, process: str = "", *, paused_at: float | None = None) -> MirrorStatus:
     """Describe a mirror that no daemon looks after; `process` is what else is at work on it now, if anything is."""
     state, reason = ("syncing", f"{process} is at work") if process else ("stopped", "")
+    halted = _halted(name, paused_at)
     if report is None:
-        return MirrorStatus(name, state, reason=reason or "never ran")
+        return MirrorStatus(name, state, paused_at=iso(paused_at), reason=reason or halted or "never ran")
     hold = _root_problem(report) or _hold(report)
-    return _describe(name, state, report, hold=hold, reason=reason or hold or report.restored())
+    why = reason or hold or halted or report.restored()
+    return _describe(name, state, report, hold=hold, paused_at=iso(paused_at), reason=why)
 
 
-def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
+def live_status(
+    mirror: Mirror, report: Report, watch_mode: str, watch_reason: str, *, paused_at: float | None = None
+) -> MirrorStatus:
     """Describe a mirror of this process. Blocks on queries; call it in a worker thread."""
-    state, reason = _state(mirror, report)
+    state, reason = _state(mirror, report, paused_at)
     return _describe(
         mirror.name,
         state,
@@ -114,6 +123,7 @@ def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: s
         watch_reason=watch_reason,
         drift=mirror.drift,
         hold=mirror.looks.root_problem or _hold(report),
+        paused_at=iso(paused_at),
         reason=reason,
         in_flight=len(mirror.parts.busy),
         in_flight_paths=mirror.parts.busy.some(SHOWN),
@@ -133,13 +143,26 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
         "paused_until": iso(gate.until) if gate else None,
         "last_error": str(gate.error) if gate else pace.last_error or None,
         "notice": notice or None,
-        "uploads_at_once": pace.upload_slots.limit,
+        "uploads_at_once": min(pace.link_slots.limit, pace.upload_slots.limit),
         "deletes_at_once": pace.delete_slots.limit,
         "uploads": pace.upload_slots.most,
         "deletes": pace.delete_slots.most,
         "bandwidth": pace.bandwidth.limit(),
         "bandwidth_until": pace.bandwidth.until(),
     }
+
+
+def line(mirror: MirrorStatus) -> str:
+    """Describe a mirror in one line, as systemd shows it."""
+    counts = {
+        "in the cloud": mirror.files,
+        "to upload": mirror.pending_uploads,
+        "to delete": mirror.pending_deletes,
+        "failed": mirror.failed,
+        "held": mirror.held_deletes,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "in the cloud")
+    return f"{mirror.name}: {mirror.state}, {told}{f' ({mirror.reason})' if mirror.reason else ''}"
 
 
 def limits(service: Mapping[str, Any]) -> list[str]:
@@ -160,7 +183,11 @@ def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, A
     return {"mirrors": [asdict(mirror) for mirror in mirrors], "service": service}
 
 
-def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
+def _halted(name: str, paused_at: float | None) -> str:
+    return "" if paused_at is None else f"paused by hand since {iso(paused_at)}; `tcbsync resume {name}` lets it go on"
+
+
+def _state(mirror: Mirror, report: Report, paused_at: float | None) -> tuple[str, str]:
     looks = mirror.looks
     # In the order in which a change goes on its way: read the other way round, one might slip past unseen.
     is_noticed = len(mirror.settle) > 0 or (looks.is_looking and not looks.is_scanning)
@@ -172,6 +199,7 @@ def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
         (bool(looks.root_problem), "held", looks.root_problem),
         (not looks.has_scanned, "scanning" if looks.is_scanning else "starting", ""),
         (counts.held_deletes > 0, "held", report.hold()),
+        (paused_at is not None, "paused", _halted(mirror.name, paused_at)),
         (gate is not None, "paused" if gate and gate.state in PAUSED else "offline", str(gate.error) if gate else ""),
         (bool(restored), "syncing", restored),
         (bool(is_working), "syncing", ""),

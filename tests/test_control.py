@@ -109,7 +109,7 @@ async def test_a_folder_in_which_no_socket_can_be_made(tmp_path: Path) -> None:
 async def test_a_handlers_no_is_the_callers(tmp_path: Path) -> None:
     """What a handler refuses, with its hint, is what the caller reads."""
     async with control.serve(tmp_path, HANDLERS):
-        with pytest.raises(StateError) as caught:
+        with pytest.raises(ConfigError) as caught:
             await control.ask(tmp_path, "refuse")
 
     assert str(caught.value) == "there is no mirror sight (there is site)"
@@ -260,3 +260,99 @@ async def test_a_daemon_that_says_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     async with answering(tmp_path, b"", hangs=True):
         with pytest.raises(StateError, match=r"nothing came in 0 s \(is it very busy"):
             await control.ask(tmp_path, "echo")
+
+
+# -- streams -----------------------------------------------------------------------------------------------------------
+
+
+async def count(values: Mapping[str, Any]) -> AsyncIterator[Any]:
+    """Give so many numbers, and then do what was asked for."""
+    try:
+        for number in range(values["most"]):
+            yield {"number": number}
+        match values.get("then"):
+            case "refuse":
+                raise ConfigError("no more")
+            case "fail":
+                raise ZeroDivisionError("as such")
+            case "wait":
+                await asyncio.sleep(1000)
+    finally:
+        ENDED.append("count")
+
+
+ENDED: list[str] = []
+STREAMS: dict[str, Any] = {"count": count, **HANDLERS}
+
+
+async def followed(folder: Path, verb: str, **values: Any) -> list[Any]:
+    """Give all values of a stream."""
+    return [value async for value in control.follow(folder, verb, **values)]
+
+
+async def test_a_stream_comes_value_by_value(tmp_path: Path) -> None:
+    """In their order, as many as there are, none among them."""
+    async with control.serve(tmp_path, STREAMS):
+        many, none = await followed(tmp_path, "count", most=2000), await followed(tmp_path, "count", most=0)
+
+    assert many == [{"number": number} for number in range(2000)]
+    assert none == []
+
+
+async def test_a_stream_that_ends_badly(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What came is given; then a no is the caller's, and a defect is named and logged."""
+    async with control.serve(tmp_path, STREAMS):
+        stream = control.follow(tmp_path, "count", most=2, then="refuse")
+        got = [await anext(stream), await anext(stream)]
+        with pytest.raises(ConfigError, match="no more"):
+            await anext(stream)
+        with pytest.raises(StateError, match="a defect of this program"):
+            await followed(tmp_path, "count", most=2, then="fail")
+        with pytest.raises(StateError, match="knows no verb"):
+            await followed(tmp_path, "explode")
+        with pytest.raises(ConfigError, match="there is no mirror sight"):
+            await followed(tmp_path, "refuse")
+
+    assert got == [{"number": 0}, {"number": 1}]
+    assert "ZeroDivisionError: as such" in caplog.text
+
+
+async def test_a_caller_who_has_heard_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """He hangs up in the midst, and the daemon notices with its next word, which may be an empty line."""
+    monkeypatch.setattr(control, "BEAT_SECONDS", 0.05)
+    async with control.serve(tmp_path, STREAMS):
+        ENDED.clear()
+        stream = control.follow(tmp_path, "count", most=1, then="wait")
+        first = await anext(stream)
+        await stream.aclose()  # type: ignore[attr-defined]
+        async with asyncio.timeout(30):
+            while not ENDED:
+                await asyncio.sleep(0.01)
+
+    assert first == {"number": 0}
+
+
+async def test_a_silent_stream_is_known_to_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty lines keep the caller from giving up on a daemon that has nothing to say; without them he would."""
+    monkeypatch.setattr(control, "ANSWER_SECONDS", 0.4)
+    async with control.serve(tmp_path, STREAMS):
+        with pytest.raises(StateError, match="nothing came in 0 s"):
+            await followed(tmp_path, "count", most=0, then="wait")
+        monkeypatch.setattr(control, "BEAT_SECONDS", 0.05)
+        stream = control.follow(tmp_path, "count", most=1, then="wait")
+        await anext(stream)
+        waiting = asyncio.ensure_future(anext(stream))
+        done, _ = await asyncio.wait([waiting], timeout=1.5)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert not done
+
+
+async def test_a_daemon_that_ends_amid_a_stream(tmp_path: Path) -> None:
+    """The caller hears that it was cut off, and the daemon does not wait for him."""
+    async with control.serve(tmp_path, STREAMS):
+        stream = control.follow(tmp_path, "count", most=1, then="wait")
+        await anext(stream)
+    with pytest.raises(StateError, match="its answer was cut off"):
+        await anext(stream)

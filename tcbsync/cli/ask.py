@@ -26,6 +26,7 @@ from tcbsync.cli.verdict import moment
 from tcbsync.core.safety import listing_of
 from tcbsync.core.words import ago, span
 from tcbsync.status import MirrorStatus, iso
+from tcbsync.store.pauses import paused
 
 if TYPE_CHECKING:
     import argparse
@@ -90,12 +91,17 @@ async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]
     names = [mirror.name for mirror in named(options, config)]
     process, is_daemon = at_work(config)
     if not is_daemon:
-        mirrors = [status.idle_status(mirror.name, report, process) for mirror, report in reported(options, config)]
+        known = reported(options, config)
+        halted = paused(config.state_dir)
+        mirrors = [
+            status.idle_status(mirror.name, report, process, paused_at=halted.get(mirror.name))
+            for mirror, report in known
+        ]
         service = {"state": "unknown" if process else "stopped", "paused_until": None, "last_error": None}
         return status.as_json(mirrors, service)
     answer: dict[str, Any] = await ask_daemon(config, "status")
     told = {mirror["name"]: mirror for mirror in answer["mirrors"]}
-    strange = "the running daemon does not know this mirror: restart it, and it reads the configuration again"
+    strange = "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again"
     unknown = [MirrorStatus(name, "stopped", reason=strange) for name in names]
     untold = {mirror["name"]: mirror for mirror in status.as_json(unknown, {})["mirrors"]}
     return {**answer, "mirrors": [told.get(name, untold[name]) for name in names]}

@@ -217,7 +217,8 @@ def _state(config: Config) -> Iterator[Point]:
             yield wrong(
                 f"former mirror {left.name}",
                 f"{plural(left.objects, 'object')} of env {left.env}, prefix '{left.prefix}', in the cloud",
-                "nothing is deleted or updated there; put the mirror back into the configuration to look after them",
+                "nothing is deleted or updated there; put the mirror back into the configuration to look after them, or"
+                f" give them up: tcbsync forget {left.name} --delete-remote",
             )
     except StateError as error:
         yield wrong("manifest", error.args[0], error.hint)

@@ -9,12 +9,13 @@ from tcbsync import status
 from tcbsync.cli.output import warn
 from tcbsync.config.advice import warnings
 from tcbsync.config.load import find_config, load
+from tcbsync.core.errors import StateError
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store.lock import holder
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from tcbsync.config.schema import Config, MirrorConfig
     from tcbsync.store.report import Report
@@ -83,8 +84,27 @@ def at_work(config: Config) -> tuple[str, bool]:
     return process, process.startswith("tcbsync run ")
 
 
+def needs_daemon(config: Config, otherwise: str) -> None:
+    """See that a daemon holds the state directory now. Raises StateError, which says what to do `otherwise`."""
+    process, is_daemon = at_work(config)
+    if is_daemon:
+        return
+    if process:
+        raise StateError(
+            f"{config.state_dir} is held by {process}, which takes no orders", hint="wait until it is done"
+        )
+    raise StateError(f"no daemon runs with {config.state_dir}", hint=otherwise)
+
+
 async def ask_daemon(config: Config, verb: str, **values: Any) -> Any:
     """Ask the daemon that holds the state directory. Raises StateError."""
     from tcbsync import control  # noqa: PLC0415 - what speaks HTTP takes longer to load than most verbs to run
 
     return await control.ask(config.state_dir, verb, **values)
+
+
+def follow_daemon(config: Config, verb: str, **values: Any) -> AsyncIterator[Any]:
+    """Ask it what takes a while: give its answers as they come. Raises StateError where it does not go on."""
+    from tcbsync import control  # noqa: PLC0415 - see `ask_daemon`
+
+    return control.follow(config.state_dir, verb, **values)

@@ -11,7 +11,24 @@ import sys
 from typing import TYPE_CHECKING
 
 from tcbsync import __version__
-from tcbsync.cli import act, ask, check, completion, exits, init, manifest, plan, stand_in, url, verify, work
+from tcbsync.cli import (
+    act,
+    ask,
+    check,
+    completion,
+    exits,
+    explain,
+    flush,
+    forget,
+    init,
+    manifest,
+    plan,
+    stand_in,
+    steer,
+    url,
+    verify,
+    work,
+)
 from tcbsync.cli.log import set_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
@@ -52,7 +69,23 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=Help)
     top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for room in (init, work, plan, ask, url, act, check, verify, manifest, stand_in, completion):
+    for room in (
+        init,
+        work,
+        plan,
+        ask,
+        explain,
+        url,
+        flush,
+        act,
+        steer,
+        check,
+        verify,
+        manifest,
+        forget,
+        stand_in,
+        completion,
+    ):
         room.add_verbs(verbs)
     return top
 

@@ -13,6 +13,8 @@ from tcbsync.cli.output import as_json, plural, say, warn
 from tcbsync.core.errors import StateError
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store import portable
+from tcbsync.store.reader import open_reader
+from tcbsync.store.report import leftovers
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ def add_verbs(verbs: Verbs) -> None:
         "Write the manifest to standard output, as JSON lines. One for each file, after a first one that says how many"
         " there are. Works beside a running daemon.",
     )
-    export.add_argument("--mirror", metavar="NAME", default="", help="only this mirror")
+    export.add_argument("--mirror", metavar="NAME", default="", help="only this mirror, or former mirror")
     taken = declare(
         parts,
         "import",
@@ -47,9 +49,10 @@ def add_verbs(verbs: Verbs) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     config = load_config(options)
-    if options.mirror:
-        chosen(config, [options.mirror])
     path = status.manifest_file(config.state_dir)
+    is_former = path is not None and options.mirror in {each.name for each in leftovers(open_reader(path), set())}
+    if options.mirror and not is_former:
+        chosen(config, [options.mirror])
     if path is None:
         raise StateError(f"there is no manifest in {config.state_dir} yet", hint="`tcbsync sync` makes one")
     for line in portable.export(path, options.mirror):

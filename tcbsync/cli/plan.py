@@ -28,7 +28,7 @@ from tcbsync.local.scan import Disk
 from tcbsync.store.database import open_database
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.reader import Reader, open_reader
-from tcbsync.store.report import Failure, Report, find_mirror
+from tcbsync.store.report import Report, find_mirror
 
 if TYPE_CHECKING:
     import argparse
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from tcbsync.cli.lines import Tone
     from tcbsync.config.schema import MirrorConfig
+    from tcbsync.store.answers import Failure
 
 TONES: dict[str, Tone] = {
     "upload": "well",

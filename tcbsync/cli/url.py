@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Reported, Verbs, declare, load_config, reported, takes_json, takes_mirror
 from tcbsync.cli.output import as_json, printable, warn, write
+from tcbsync.cli.paths import beneath
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches
 from tcbsync.core.keys import normal
@@ -74,10 +73,7 @@ def _place(mirrors: list[Reported], given: str) -> tuple[str, str] | None:
 
 def _readings(mirror: MirrorConfig, given: str) -> Iterator[str]:
     """Give the paths in a mirror that `given` may mean, the likeliest first."""
-    local = Path(os.path.abspath(given))  # noqa: PTH100 - the file itself may be a link, which is not followed
-    for root, path in ((mirror.root, local), (mirror.root.resolve(), local.parent.resolve() / local.name)):
-        if path.is_relative_to(root):
-            yield path.relative_to(root).as_posix()
+    yield from beneath(mirror, given)
     yield given
     if mirror.prefix and given.startswith(mirror.prefix):
         yield given.removeprefix(mirror.prefix)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.lines import Span
 from tcbsync.cli.output import as_json, plural, say, seconds, signed, size, warn
+from tcbsync.config.load import find_config, load
 from tcbsync.core.words import stock
 from tcbsync.daemon import once
+from tcbsync.status import iso
 
 if TYPE_CHECKING:
     import argparse
@@ -47,7 +50,8 @@ def add_verbs(verbs: Verbs) -> None:
 async def _run(options: argparse.Namespace) -> int:
     from tcbsync.daemon.run import run  # noqa: PLC0415 - watching takes a while to load, and no other verb does it
 
-    await run(load_config(options))
+    path = find_config(options.config).absolute()
+    await run(load_config(options), partial(load, path))
     return exits.DONE
 
 
@@ -113,6 +117,9 @@ def _summarise(outcome: Outcome, took: float) -> None:
         parts = ["nothing to do"]
     stored = stock(counts.files, held=counts.held_deletes, kept=counts.kept)
     say(_signed(outcome, f": {', '.join([*parts, stored, seconds(took)])}"), hang=2)
+    if outcome.paused_at is not None:
+        lets = f"`tcbsync resume {outcome.name}` lets it go on"
+        warn(f"{outcome.name}: paused by hand since {iso(outcome.paused_at)}: nothing was sent or deleted; {lets}")
     for trouble in _troubles(outcome):
         warn(f"{outcome.name}: {trouble}")
 

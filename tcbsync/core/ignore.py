@@ -17,7 +17,7 @@ from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 from tcbsync.core.keys import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 IGNORE_FILE = ".tcbignore"
 
@@ -93,6 +93,33 @@ class Rules:
                 return True
             position = path.find("/", position + 1)
         return False
+
+
+class Deciding(NamedTuple):
+    """The rule that decides: the number of its layer, its line there (from 1), and the path or directory it ignores."""
+
+    layer: int
+    line: int
+    rule: str
+    path: str
+
+
+def deciding(layers: Sequence[Sequence[str]], path: str, *, is_directory: bool = False) -> Deciding | None:
+    """Say which rule of these layers ignores `path`, by itself or with a directory above it; None: none does."""
+    numbered = [(n, i, normal(line)) for n, lines in enumerate(layers) for i, line in enumerate(lines, 1)]
+    rules = [(n, i, line, _compiled(line)) for n, i, line in numbered if not rule_problem(line)][::-1]
+    parts = path.split("/")
+    for end in range(1, len(parts) + 1):
+        some, is_folder = "/".join(parts[:end]), is_directory or end < len(parts)
+        for layer, line, text, rule in rules:
+            if rule is None or (rule.wants_directory and not is_folder):
+                continue
+            match = rule.regex.search(some)
+            if match is not None and match.lastindex is None:
+                if rule.is_ignored:
+                    return Deciding(layer, line, text, some)
+                break
+    return None
 
 
 def rule_problem(line: str) -> str | None:

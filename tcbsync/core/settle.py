@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from tcbsync.core.model import is_beneath
+from tcbsync.core.model import covers, is_beneath
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,11 @@ class Settle:
     def waits_since(self) -> float | None:
         """Since when the path waits that was hinted first, or None where nothing waits."""
         return min((waiting.first_at for waiting in self._waiting.values()), default=None)
+
+    def due_in(self, path: str, now: float) -> float | None:
+        """How many seconds until `path` is looked at, by itself or with something above it; None: it does not wait."""
+        due = [waiting.due_at for waiter, waiting in self._waiting.items() if covers(waiter, path)]
+        return max(0.0, min(due) - now) if due else None
 
     def next_at(self) -> float | None:
         """When the next path is due, or None where nothing waits."""

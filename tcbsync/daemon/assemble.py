@@ -3,50 +3,72 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tcbsync.cloud.client import HttpCloud, open_cloud
-from tcbsync.cloud.retry import Retry
-from tcbsync.cloud.wire import CloudSettings
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
 from tcbsync.core.timetable import timetable
-from tcbsync.daemon.credentials import token_source
+from tcbsync.daemon.service import WRONG_CREDENTIALS, Client, Service
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
 from tcbsync.engine.mirror import Mirror
 from tcbsync.engine.pace import Pace
 from tcbsync.engine.parts import Habits, Parts, Target
+from tcbsync.engine.tally import Tally
+from tcbsync.store.pauses import paused
 from tcbsync.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Callable, Collection
+    from pathlib import Path
 
+    from tcbsync.cloud.client import HttpCloud
     from tcbsync.config.schema import Config, MirrorConfig, ServiceConfig
-    from tcbsync.core.errors import CloudError
+    from tcbsync.core.events import Event
+    from tcbsync.core.timetable import Timetable
+    from tcbsync.store.manifest import Manifest
 
-log = logging.getLogger(__name__)
-
-WRONG_CREDENTIALS = ("40001", "40013", "40125")
-"""API docs: the token call refuses the secret or the appid. No waiting mends that."""
+__all__ = ["WRONG_CREDENTIALS", "Assembly", "assembled", "chosen", "connect", "limits", "uploads_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Assembly:
-    """Everything that runs, but for what makes it run."""
+    """Everything that runs, but for what makes it run. `tell` gets each event, with the name of its mirror."""
 
+    state_dir: Path
     store: Store
-    cloud: HttpCloud
+    service: Service
     pace: Pace
-    mirrors: list[Mirror]
+    grace: bool
+    tell: Callable[[Event, str], None]
+    mirrors: list[Mirror] = field(default_factory=list)
+    _manifests: dict[tuple[str, str, str], Manifest] = field(default_factory=dict)
+
+    @property
+    def cloud(self) -> HttpCloud:
+        """The client that calls go to now."""
+        return self.service.client.cloud
+
+    async def manifest(self, config: MirrorConfig) -> Manifest:
+        """Give the rows of a mirror; a new one is written down first. Raises StateError."""
+        key = (config.name, config.env, config.prefix)
+        if key not in self._manifests:
+            self._manifests[key] = await self.store.manifest(*key)
+        return self._manifests[key]
+
+    async def mirror(self, config: MirrorConfig) -> Mirror:
+        """Put a mirror together, as one of those here. Raises StateError."""
+        mirror = _mirror(config, await self.manifest(config), self)
+        mirror.parts.brake.is_on = config.name in paused(self.state_dir)
+        self.mirrors.append(mirror)
+        return mirror
 
 
 def connect(config: Config) -> HttpCloud:
     """Build the client. Raises ConfigError; sends nothing."""
-    return open_cloud(_settings(config), token_source(config.credentials))
+    return Client(config).cloud
 
 
 def chosen(config: Config, names: Collection[str]) -> list[MirrorConfig]:
@@ -60,7 +82,13 @@ def chosen(config: Config, names: Collection[str]) -> list[MirrorConfig]:
 
 @contextlib.asynccontextmanager
 async def assembled(
-    config: Config, what: str, names: Collection[str] = (), *, grace: bool, host: Host | None = None
+    config: Config,
+    what: str,
+    names: Collection[str] = (),
+    *,
+    grace: bool,
+    host: Host | None = None,
+    tell: Callable[[Event, str], None] | None = None,
 ) -> AsyncIterator[Assembly]:
     """Hold the state directory in the name of `what`, with everything open, until the end of the block.
 
@@ -68,48 +96,49 @@ async def assembled(
     """
     mirrors = chosen(config, names)
     Host.prepare()
-    cloud = connect(config)
+    service = Service(config)
     try:
         store = Store(config.state_dir, what)
         try:
             pace = _pace(config.service, host or Host())
-            retry = _retry(config.service)
-            yield Assembly(
-                store,
-                cloud,
-                pace,
-                [await _mirror(mirror, store, cloud, pace, retry, grace=grace) for mirror in mirrors],
-            )
+            assembly = Assembly(config.state_dir, store, service, pace, grace, tell or _to_nobody)
+            for mirror in mirrors:
+                await assembly.mirror(mirror)
+            yield assembly
         finally:
             await store.close()
     finally:
-        await cloud.close()
+        await service.close()
 
 
-async def _mirror(
-    config: MirrorConfig, store: Store, cloud: HttpCloud, pace: Pace, retry: Retry, *, grace: bool
-) -> Mirror:
+def _to_nobody(_event: Event, _mirror: str) -> None:
+    """Tell nobody."""
+
+
+def _mirror(config: MirrorConfig, manifest: Manifest, assembly: Assembly) -> Mirror:
     delays = Delays(quiet_seconds=config.quiet_seconds)
-    settle = Settle(delays)
+    settle, tally = Settle(delays), Tally()
     mirror: Mirror
 
     def look_again(path: str, noticed_at: float | None = None) -> None:
         mirror.hint([(path, True)], noticed_at)
 
     parts = Parts(
-        host=pace.host,
+        host=assembly.pace.host,
         target=Target(
             root=config.root,
             env=config.env,
             prefix=config.prefix,
             form=_form(config),
         ),
-        manifest=await store.manifest(config.name, config.env, config.prefix),
-        cloud=cloud,
-        retry=retry,
-        pace=pace,
+        manifest=manifest,
+        cloud=assembly.service,
+        retry=assembly.service.retry_for(tally),
+        pace=assembly.pace,
         busy=Busy(look_again),
         look_again=look_again,
+        tally=tally,
+        tell=lambda event: assembly.tell(event, config.name),
     )
     guard = (
         Guard(None, None) if config.guard is None else Guard(config.guard.max_deletes, config.guard.max_delete_percent)
@@ -122,7 +151,7 @@ async def _mirror(
             ignore=config.ignore,
             deletes=config.delete == "mirror",
             guard=guard,
-            grace_seconds=config.delete_grace_seconds if grace else 0.0,
+            grace_seconds=config.delete_grace_seconds if assembly.grace else 0.0,
             rescan_seconds=config.rescan_seconds,
             blind_rescan_seconds=config.blind_rescan_seconds,
             delays=delays,
@@ -138,33 +167,17 @@ def _form(config: MirrorConfig) -> dict[str, str]:
 
 
 def _pace(service: ServiceConfig, host: Host) -> Pace:
-    limits = None if service.bandwidth is None else timetable(service.bandwidth)
-    return Pace(host, uploads=service.uploads, deletes=service.deletes, timetable=limits)
+    return Pace(host, uploads=uploads_of(service), deletes=service.deletes, timetable=limits(service))
 
 
-def _retry(service: ServiceConfig) -> Retry:
-    def on_retry(error: CloudError, seconds: float) -> None:
-        log.debug("tried again in %.1f s: %s", seconds, error)
+def uploads_of(service: ServiceConfig) -> int:
+    """Give how many uploads there may be at once.
 
-    return Retry(
-        attempts=service.attempts,
-        base_seconds=service.retry_seconds,
-        cap_seconds=service.retry_max_seconds,
-        on_retry=on_retry,
-    )
+    One that waits for a connection would look as if it hung: one is left for everything else.
+    """
+    return max(1, min(service.uploads, service.connections - 1))
 
 
-def _settings(config: Config) -> CloudSettings:
-    service = config.service
-    return CloudSettings(
-        api_base=service.api_base,
-        token_parameter=config.credentials.token_parameter,
-        connect_seconds=service.connect_seconds,
-        read_seconds=service.read_seconds,
-        stall_seconds=service.write_stall_seconds,
-        total_seconds=service.request_seconds,
-        slowest_bytes_per_second=service.min_bytes_per_second,
-        max_connections=service.connections,
-        proxy=service.proxy,
-        ca_file=None if service.ca_file is None else str(service.ca_file),
-    )
+def limits(service: ServiceConfig) -> Timetable | None:
+    """Give what all uploads together may send, and when; None: any number of bytes, at any time."""
+    return None if service.bandwidth is None else timetable(service.bandwidth)

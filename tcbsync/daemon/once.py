@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tcbsync import status
 from tcbsync.core.errors import Misconfigured
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
+from tcbsync.store.pauses import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.engine.host import Host
     from tcbsync.engine.mirror import Mirror
-    from tcbsync.engine.parts import Tally
-    from tcbsync.store.report import Counts
+    from tcbsync.engine.tally import Tally
+    from tcbsync.store.answers import Counts
 
 TICK_SECONDS = 0.1
 
@@ -37,6 +38,8 @@ class Outcome:
     service_state: str
     service_error: str
     is_wrong_credentials: bool
+    paused_at: float | None
+    """Since when a person has stopped uploads and deletes; None: nobody has."""
 
 
 async def sync(
@@ -85,4 +88,5 @@ def _outcome(config: Config, assembly: Assembly, mirror: Mirror) -> Outcome:
         service_state=gate.state if gate else "ok",
         service_error=str(error) if error else "",
         is_wrong_credentials=isinstance(error, Misconfigured) and error.code in WRONG_CREDENTIALS,
+        paused_at=paused(config.state_dir).get(mirror.name),
     )

@@ -7,60 +7,88 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
-from tcbsync.core.errors import CloudError, ConfigError, Misconfigured, StateDamaged, StateError
-from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
-from tcbsync.daemon.notify import notify, watchdog_seconds
-from tcbsync.daemon.watching import Watching
+from tcbsync.config.load import host_and_port
+from tcbsync.core.errors import CloudError, StateDamaged, StateError
+from tcbsync.core.events import Approved, Retried, ServiceChanged, Started, StateChanged, Stopping
+from tcbsync.daemon.assemble import assembled
+from tcbsync.daemon.events import Events
+from tcbsync.daemon.fleet import Fleet
+from tcbsync.daemon.notify import notify
+from tcbsync.daemon.reload import Reload
+from tcbsync.daemon.service import SIGN_IN_SECONDS
+from tcbsync.daemon.verbs import Verbs
+from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
+from tcbsync.engine.heart import Heart
+from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
+from tcbsync.store.pauses import paused
+from tcbsync.web.server import Site, keep_serving
+from tcbsync.web.view import Source, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
+    from tcbsync.daemon.watching import Watching
     from tcbsync.engine.mirror import Mirror
     from tcbsync.store.report import Report
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 1.0
 LOOK_SHARE = 20
 """Counting a million rows takes a while: that must not take more than one part in so many of the time."""
-SIGN_IN_SECONDS = 2.0
-"""At least so long between two tries to get the first token."""
 
 
-async def run(config: Config) -> None:
-    """Run until SIGTERM or SIGINT. Raises ConfigError, StateError."""
-    async with assembled(config, "run", grace=True) as assembly, contextlib.AsyncExitStack() as stack:
+async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
+    """Run until SIGTERM or SIGINT. `read` gives the configuration as it is then. Raises ConfigError, StateError."""
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no standard error
+        faulthandler.enable()  # SIGABRT, by which systemd ends what hangs: the log says where each thread was
+    events, reloading = Events(), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.set)  # a start that takes long outlives it
+    heart = Heart(silent_seconds(config.service))
+    assembling = assembled(config, "run", grace=True, host=Host(heart), tell=events.tell)
+    async with assembling as assembly, asyncio.TaskGroup() as tasks:
         stopping = _stop_on_signals()
-        daemon = Daemon(config, assembly)
-        for watching in daemon.watchings:
-            await stack.enter_async_context(watching.open())
-        await stack.enter_async_context(control.serve(config.state_dir, daemon.handlers()))
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(mirror.run(), name=mirror.name) for mirror in assembly.mirrors]
-            running.append(tasks.create_task(daemon.keep_telling(), name="pulse"))
-            running.append(tasks.create_task(daemon.sign_in(), name="sign in"))
-            running.append(tasks.create_task(assembly.store.keep_copies(), name="copies"))
-            running.append(tasks.create_task(assembly.store.until_damaged(), name="damage"))
+        fleet = Fleet(assembly, tasks)
+        reload = Reload(config, read or (lambda: config), assembly, fleet)
+        daemon = Daemon(config, assembly, fleet, reload, events)
+        vitals = Vitals(heart, assembly.store, lambda: fleet.watchings)
+        await fleet.start(list(assembly.mirrors))
+        async with control.serve(config.state_dir, daemon.handlers()):
+            running = [
+                tasks.create_task(heart.live("status", daemon.keep_telling()), name="status"),
+                tasks.create_task(vitals.keep_writing(), name="writing"),
+                tasks.create_task(vitals.keep_feeding(), name="pulse"),
+                tasks.create_task(daemon.sign_in(), name="sign in"),
+                tasks.create_task(assembly.store.keep_copies(), name="copies"),
+                tasks.create_task(assembly.store.until_damaged(), name="damage"),
+                tasks.create_task(reload.on_signals(reloading), name="reload"),
+            ]
+            if config.web is not None:
+                host, port = host_and_port(config.web.listen)
+                site = daemon.site([host, *config.web.hosts], vitals.silent)
+                running.append(tasks.create_task(keep_serving(site, host, port), name="page"))
             notify(READY="1", STATUS="watching, first scan")
             log.info(
                 "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
             )
+            events.tell(Started([mirror.name for mirror in assembly.mirrors]))
             await stopping.wait()
             notify(STOPPING="1", STATUS="stopping")
             log.info("stopping: what is in flight gets a few seconds")
+            events.tell(Stopping())
             for task in running:
                 task.cancel()
+            await fleet.end()
     log.info("stopped")
 
 
@@ -82,17 +110,37 @@ def _stop_on_signals() -> asyncio.Event:
 class Daemon:
     """What the running process can say and do for the command line and for systemd."""
 
-    def __init__(self, config: Config, assembly: Assembly) -> None:
-        self._config = config
+    def __init__(
+        self,
+        config: Config,
+        assembly: Assembly,
+        fleet: Fleet | None = None,
+        reload: Reload | None = None,
+        events: Events | None = None,
+    ) -> None:
+        """Without a `fleet`, whoever made the assembly lets its mirrors run, and nothing can be reloaded."""
+        self._state_dir = config.state_dir
         self._assembly = assembly
-        self.watchings = [Watching(mirror) for mirror in assembly.mirrors]
-        self._reports = {mirror.name: self._report(mirror) for mirror in assembly.mirrors}
+        self._fleet = fleet
+        self._reload = reload
+        self._events = events or Events()
+        self._reports: dict[tuple[str, str, str], Report] = {}
+        self._said: dict[str, str] = {}
 
-    def _report(self, mirror: Mirror) -> Report:
+    @property
+    def watchings(self) -> list[Watching]:
+        """The eyes of each mirror."""
+        return self._fleet.watchings if self._fleet else []
+
+    def report_of(self, mirror: Mirror) -> Report:
+        """Give the rows of a mirror, to be read. Raises StateError."""
         target = mirror.parts.target
-        report = status.open_report(self._config.state_dir, mirror.name, target.env, target.prefix)
-        assert report is not None, "the store registers a mirror before it is assembled"
-        return report
+        key = (mirror.name, target.env, target.prefix)
+        if key not in self._reports:
+            report = status.open_report(self._state_dir, *key)
+            assert report is not None, "the store registers a mirror before it is assembled"
+            self._reports[key] = report
+        return self._reports[key]
 
     async def sign_in(self) -> None:
         """Ask for a token until one comes: a wrong secret should end the start. Raises ConfigError."""
@@ -101,91 +149,121 @@ class Daemon:
             await pace.clear(None)
             try:
                 with pace.passage(None):
-                    await self._sign_in()
+                    await self._assembly.service.sign_in()
             except Closed:
                 continue
             except CloudError as error:
-                if isinstance(error, Misconfigured) and error.code in WRONG_CREDENTIALS:
-                    raise ConfigError(str(error)) from None
                 log.warning("%s", error)
             else:
                 return
             await asyncio.sleep(SIGN_IN_SECONDS)
 
-    async def _sign_in(self) -> None:
-        """Ask for a token. That the secret is wrong is believed the second time: a damaged request looks the same."""
-        try:
-            return await self._assembly.cloud.sign_in()
-        except Misconfigured as error:
-            if error.code not in WRONG_CREDENTIALS:
-                raise
-        await asyncio.sleep(SIGN_IN_SECONDS)
-        return await self._assembly.cloud.sign_in()
-
     async def keep_telling(self) -> None:
-        """Tell systemd how things are, for as long as every watcher lives."""
+        """Tell systemd how things are, in the words of `status`."""
         clock = asyncio.get_running_loop().time
-        interval = min(PULSE_SECONDS, watchdog_seconds() or PULSE_SECONDS)
-        said, look_at = "", 0.0
+        said, shown, look_at = "", "", 0.0
         while True:
-            await asyncio.sleep(interval)
+            await asyncio.sleep(PULSE_SECONDS)
             for watching in self.watchings:
                 watching.check()
-            if all(watching.is_alive for watching in self.watchings):
-                notify(WATCHDOG="1")
             if (started := clock()) < look_at:
                 continue
-            states = await self._states()
+            states, line = await self._states()
             look_at = clock() + LOOK_SHARE * (clock() - started)
+            if line != shown:
+                notify(STATUS=line)
+                shown = line
             if states != said:
                 log.info("%s", states)
-                notify(STATUS=states)
                 said = states
 
-    async def _states(self) -> str:
+    def site(self, hosts: Collection[str], ailing: Callable[[], list[str]]) -> Site:
+        """Give the status page of this process. `ailing` names the parts that do not get on."""
+
+        def sources() -> list[Source]:
+            halted = paused(self._state_dir)
+            return [
+                Source(each.mirror, self.report_of(each.mirror), each, halted.get(each.mirror.name))
+                for each in self.watchings
+            ]
+
+        view = View(sources, self._assembly.pace, self._notice)
+        return Site(view, hosts, ailing)
+
+    async def _states(self) -> tuple[str, str]:
+        """Give each mirror's state, and the line in which `systemctl status` shows it with its counts."""
         try:
-            return "; ".join([f"{mirror.name}: {mirror.state}" for mirror in await self._mirrors()])
+            mirrors = await self._mirrors()
         except StateDamaged:
             raise
         except StateError as error:
-            return str(error)
+            return str(error), str(error)
+        self._tell_changes(mirrors)
+        states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
+        return states, "; ".join(map(status.line, mirrors))
+
+    def _tell_changes(self, mirrors: list[status.MirrorStatus]) -> None:
+        """Tell of each state that is another than when this was last done."""
+        before, self._said = self._said, {mirror.name: mirror.state for mirror in mirrors}
+        for mirror in mirrors:
+            if before.get(mirror.name) != mirror.state:
+                was = before.get(mirror.name, "stopped")
+                self._events.tell(StateChanged(mirror.state, was, mirror.reason), mirror.name)
+        service = status.service_status(self._assembly.pace)
+        self._said[""] = service["state"]
+        if (was := before.get("", "ok")) != service["state"]:
+            reason = service["last_error"] if service["state"] != "ok" else ""
+            self._events.tell(ServiceChanged(service["state"], was, reason or ""))
 
     async def _mirrors(self) -> list[status.MirrorStatus]:
+        eyes = {watching.mirror.name: watching.state for watching in self.watchings}
+
         def look() -> list[status.MirrorStatus]:
+            halted = paused(self._state_dir)
             return [
                 status.live_status(
-                    watching.mirror,
-                    self._reports[watching.mirror.name],
-                    watching.state.mode.value,
-                    watching.state.reason,
+                    mirror,
+                    self.report_of(mirror),
+                    *((state.mode.value, state.reason) if (state := eyes.get(mirror.name)) else ("none", "")),
+                    paused_at=halted.get(mirror.name),
                 )
-                for watching in self.watchings
+                for mirror in list(self._assembly.mirrors)
             ]
 
-        return await asyncio.to_thread(look)
+        return await self._assembly.pace.host.offload(look)
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
+        verbs = Verbs(self._assembly, self._events, self.report_of, self._reload)
+        self._named = verbs.named
         return {
             "status": self._status,
-            "retry": partial(self._write, rows.retry),
+            "retry": self._retry,
             "approve": self._approve,
             "distrust": self._distrust,
+            **verbs.handlers(),
         }
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
-        service = status.service_status(self._assembly.pace, self._assembly.cloud.notice)
+        service = status.service_status(self._assembly.pace, self._notice())
         return status.as_json(await self._mirrors(), service)
 
-    def _named(self, values: Mapping[str, Any]) -> list[Mirror]:
-        name = values.get("mirror", "")
-        mirrors = [mirror for mirror in self._assembly.mirrors if name in ("", mirror.name)]
-        if not mirrors:
-            raise ConfigError(f"there is no mirror {name}")
-        return mirrors
+    def _notice(self) -> str:
+        return "; ".join(filter(None, (self._assembly.cloud.notice, self._reload.notice if self._reload else "")))
+
+    async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
+        counts = await self._write(rows.retry, values)
+        for name, count in counts.items():
+            if count:
+                self._events.tell(Retried(count), name)
+        return counts
 
     async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
-        return await self._write(rows.approve, values, listing=str(values.get("listing", "")))
+        counts = await self._write(rows.approve, values, listing=str(values.get("listing", "")))
+        for name, count in counts.items():
+            if count:
+                self._events.tell(Approved(count), name)
+        return counts
 
     async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
         """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""

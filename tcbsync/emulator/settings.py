@@ -83,7 +83,7 @@ class Settings:
     faults: tuple[Fault, ...] = ()
     latency_seconds: float = 0.0
     at_once: int | None = None
-    """How many uploads, links, deletes and questions may be under way at once; None is any number. See `places`."""
+    """How many uploads, and how many calls of the API, may be under way at once; None: any number. See `places`."""
     seed: int = 0
     """Of the dice that a fault's probability throws."""
     log_entries: int = 10_000

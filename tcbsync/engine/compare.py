@@ -188,8 +188,12 @@ def root_problem(root: Path, error: OSError) -> Problem:
 
 def read_rules(root: Path, configured: Sequence[str]) -> Rules:
     """Put the ignore rules together; the root's own file is read anew. Raises OSError where it cannot be."""
+    return Rules(DEFAULTS, configured, own_rules(root))
+
+
+def own_rules(root: Path) -> list[str]:
+    """Give the lines of the root's own ignore file; none where there is no such file. Raises OSError."""
     try:
-        own = (root / IGNORE_FILE).read_text("utf-8-sig", "surrogateescape").splitlines()
+        return (root / IGNORE_FILE).read_text("utf-8-sig", "surrogateescape").splitlines()
     except (FileNotFoundError, NotADirectoryError):
-        own = []
-    return Rules(DEFAULTS, configured, own)
+        return []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches, release_at
 from tcbsync.core.errors import CloudError, Refused, StateError, defect
+from tcbsync.core.events import Deleted, Failed
 from tcbsync.core.model import State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.store import rows
@@ -121,23 +122,24 @@ class Deletes:
         return False
 
     async def _attempt(self, disk: Disk, jobs: Sequence[Job]) -> bool:
-        if self._pace.wait_seconds(self._target.env, uploads=False):
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
             raise Closed
         # What was decided before the paths were held is in the rows by then.
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
-        await self._pace.delete_slots.acquire()
-        try:
+        async with self._pace.holding(self._pace.delete_slots):
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:
                 return len(ready) < len(jobs)
+            if self._parts.brake.is_on:
+                raise Closed
             with self._pace.passage(self._target.env, uploads=False):
                 deletions = await self._parts.cloud.delete(self._target.env, list(paths))
-        finally:
-            self._pace.delete_slots.release()
         removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, removed, self._host.now())
-        self._parts.tally.deletes += len(removed)
+        self._parts.tally.deleted(removed, self._host.now())
+        for path in removed:
+            self._parts.tell(Deleted(path))
         await self._note_refused(gone, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(removed)
 
@@ -177,5 +179,6 @@ class Deletes:
         for job in jobs:
             due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
             await self._manifest.write(rows.fail, job.path, code, reason, due_at)
+            self._parts.tell(Failed(job.path, "delete", code, reason, is_parked=is_final))
         what = jobs[0].path if len(jobs) == 1 else f"{len(jobs)} objects"
         log.warning("%s could not be deleted: %s", what, reason, extra={"code": code})

@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
+from tcbsync.core.events import Held, Released
 from tcbsync.core.keys import normal
 from tcbsync.core.model import State, covers
 from tcbsync.core.safety import WINDOW_SECONDS, away_reason, hold_reason, remounted
@@ -33,6 +34,7 @@ class Holds:
 
     def __init__(self, parts: Parts, guard: Guard) -> None:
         self._host = parts.host
+        self._tell_others = parts.tell
         self._root = str(parts.target.root)
         self._manifest = parts.manifest
         self._guard = guard
@@ -67,8 +69,10 @@ class Holds:
         if mirror.hold_away and not self._away:
             log.info("root %s: the volumes are back; what is still gone is judged anew", self._root)
             await self._manifest.write(rows.end_hold, self._host.now())
+            self._tell_others(Released("the volumes are back"))
         elif mirror.hold and not await self._host.offload(self._manifest.jobs, State.HELD, inf, 1):
             await self._manifest.write(rows.end_hold, self._host.now())
+            self._tell_others(Released("nothing is left to hold"))
         elif mirror.hold_away:
             return  # what is written down is what has to come back
         self._away = []
@@ -129,3 +133,4 @@ class Holds:
 
     def _tell(self, reason: str) -> None:
         log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
+        self._tell_others(Held(reason))

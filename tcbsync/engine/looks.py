@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from tcbsync.core.events import Held, Released
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.keys import normal
 from tcbsync.core.model import Plan, Problem, Skipped, is_beneath
@@ -41,6 +42,8 @@ class Sight:
     deletes: int = 0
     problems: list[Problem] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    again: set[str] = field(default_factory=set)
+    """Paths of which nothing was decided: they settle, or an operation is under way. Noted where somebody waits."""
 
     @property
     def files(self) -> int:
@@ -60,6 +63,14 @@ class Sight:
         self.deletes += len(plan.deletes) + len(plan.keeps)
         self.problems += plan.problems
         self.skipped += plan.skipped
+
+
+class Awaited(Protocol):
+    """Somebody who waits for looks."""
+
+    def looked(self, scopes: Sequence[str], again: Collection[str]) -> None:
+        """Note a look that began after this one asked: at `scopes`, but for the paths to be looked at `again`."""
+        ...
 
 
 class Looks:
@@ -90,6 +101,8 @@ class Looks:
         """At the whole tree or a part of it: what it finds is not written down yet."""
         self.sight = Sight()
         """What the newest look at the whole tree found, so far if it is still under way."""
+        self.awaited: set[Awaited] = set()
+        """Who waits for looks that begin from now on."""
         self._meanwhile: list[str] = []
         """What was looked at while the whole tree is."""
 
@@ -100,17 +113,25 @@ class Looks:
         """
         sight = Sight()
         is_full = "" in scopes
+        awaited = list(self.awaited)
         self.is_looking = True
+        clock = asyncio.get_running_loop().time
+        started = clock()
         if is_full:
             self.sight, self.is_scanning = sight, True
         try:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
             self.is_looking = self.is_scanning = False
+            if is_full:
+                self._parts.tally.scanned(clock() - started)
             for scope in self._meanwhile:  # its problems are those of the longer look now
                 self._parts.look_again(scope)
             self._meanwhile.clear()
             self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
+        if not self.root_problem:
+            for each in awaited:
+                each.looked(scopes, sight.again)
         return sight
 
     async def open(self, *, anew: bool = False) -> Disk:
@@ -125,6 +146,14 @@ class Looks:
                 self.disk = None
                 raise
         return self.disk
+
+    async def has_new_rules(self) -> bool:
+        """Whether the ignore rules on disk are others than those of the last look at the whole tree."""
+        try:
+            now = await self._parts.host.offload(self._opened)
+        except OSError:
+            return False  # a look will say so
+        return self.disk is not None and self.disk.rules.digest != now.rules.digest
 
     def _opened(self) -> Disk:
         target = self._parts.target
@@ -155,6 +184,7 @@ class Looks:
         has_files = comparison.files > 0
         self._holds.has_files = has_files if is_full and comparison.covered else self._holds.has_files or has_files
         if comparison.is_remounted:
+            sight.again.add("")
             self._parts.look_again("")
         elif is_full and comparison.covered and comparison.volumes is not None:
             await self._holds.review(comparison.volumes)
@@ -170,8 +200,8 @@ class Looks:
         with self._parts.busy.witness() as ended:
             while (plan := await self._parts.host.offload(next, slices, None)) is not None:
                 if defers:
-                    self._defer(plan, set(scopes))
-                is_obeyed = not self._void(plan, ended) and is_obeyed
+                    self._defer(plan, set(scopes), sight)
+                is_obeyed = not self._void(plan, ended, sight) and is_obeyed
                 sight.add(plan)
                 if plan and comparison.volumes is not None:
                     await self._holds.remember(comparison.volumes)
@@ -190,7 +220,7 @@ class Looks:
         self._meanwhile += scopes
         return [*map(normal, scopes), *await self._look(scopes, Sight(), is_full=False, defers=True)]
 
-    def _defer(self, plan: Plan, closed: set[str]) -> None:
+    def _defer(self, plan: Plan, closed: set[str], sight: Sight) -> None:
         """Take files out of `plan` that may still be written."""
         young_ns = (self._parts.host.now() - self._settle.delays.quiet_seconds) * 1e9
         now = asyncio.get_running_loop().time()
@@ -200,9 +230,11 @@ class Looks:
                 ready.append(upload)
             else:
                 self._settle.defer(upload.found.local, now)
+                if self.awaited:
+                    sight.again.add(upload.found.local)
         plan.uploads = ready
 
-    def _void(self, plan: Plan, ended: Collection[str]) -> bool:
+    def _void(self, plan: Plan, ended: Collection[str], sight: Sight) -> bool:
         """Take decisions out of `plan` that rows may have been too old for; these paths are looked at again.
 
         Something has come to its end meanwhile at or above a path in `ended`. Gives whether there were any decisions.
@@ -218,6 +250,8 @@ class Looks:
             elif not busy.claims(path, now):
                 return True
             voided = True
+            if self.awaited:
+                sight.again.add(path)
             return False
 
         if ended or len(busy):
@@ -235,6 +269,8 @@ class Looks:
     def _note_root(self, reason: str) -> None:
         if reason and reason != self.root_problem:
             log.warning("%s", reason)
+            self._parts.tell(Held(reason))
         elif self.root_problem and not reason:
             log.info("root %s is back", self._parts.target.root)
+            self._parts.tell(Released(f"root {self._parts.target.root} is back"))
         self.root_problem = reason

@@ -10,23 +10,21 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections import deque
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.model import State
 from tcbsync.engine.deletes import UNSEEN_SECONDS, Deletes
-from tcbsync.engine.gate import PROBE_SECONDS
+from tcbsync.engine.flights import AHEAD, Flights
 from tcbsync.engine.holds import Holds
 from tcbsync.engine.looks import Looks
 from tcbsync.engine.pace import STALLED_SECONDS
-from tcbsync.engine.uploads import Uploads
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from tcbsync.core.settle import Settle
     from tcbsync.engine.parts import Habits, Parts
@@ -34,12 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-AHEAD = 256
-"""At most so many uploads are taken from the manifest at once."""
 IDLE_SECONDS = 30.0
 """Every loop looks at the manifest at least so often, whatever anybody told it."""
-LANDING_SECONDS = 5.0
-"""What is in flight gets so long to finish when the mirror stops."""
 EVENT_SECONDS = 0.2
 """An event that is on its way when a look ends has come by then. No delete goes earlier than that."""
 OUTAGE_SECONDS = 20.0
@@ -62,7 +56,6 @@ class Mirror:
         """Paths that no events come from: they are rescanned on a short timer."""
         self.drift = 0
         """How many changes rescans found that no event had told of."""
-        self._uploads = Uploads(parts)
         self._deletes = Deletes(parts, self._holds)
         self._habits = habits
         self._hinted = asyncio.Event()
@@ -70,8 +63,7 @@ class Mirror:
         self._gone = asyncio.Event()
         self._rested = asyncio.Event()
         """Nothing is left to send now, and nothing is being sent."""
-        self._has_landed = asyncio.Event()
-        self._flights: dict[asyncio.Task[None], str] = {}
+        self._flights = Flights(name, parts, self._wanted.set)
         self._is_equal = False
 
     def __repr__(self) -> str:
@@ -102,11 +94,11 @@ class Mirror:
         """Live until cancelled; what is in flight then gets a few seconds to land."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_looking(), name=f"{self.name}: look")
-                tasks.create_task(self._keep(self._upload_all, self._wanted), name=f"{self.name}: upload")
-                tasks.create_task(self._keep(self._delete_all, self._gone), name=f"{self.name}: delete")
+                self._begin(tasks, "look", self._keep_looking())
+                self._begin(tasks, "upload", self._keep(self._upload_all, self._wanted))
+                self._begin(tasks, "delete", self._keep(self._delete_all, self._gone))
         finally:
-            await self._land()
+            await self._flights.land()
 
     async def once(self) -> None:
         """Look at the whole tree and do what is due now. What must wait for another attempt is left waiting."""
@@ -133,7 +125,7 @@ class Mirror:
                 changed = self.settle.due(inf)
         finally:
             uploading.cancel()
-            await self._land()
+            await self._flights.land()
             with contextlib.suppress(asyncio.CancelledError):
                 await uploading
 
@@ -156,12 +148,16 @@ class Mirror:
         return len(self._flights) + len(self.parts.busy) > 0
 
     async def _due(self, state: State, limit: int) -> list[Job]:
-        if self.looks.disk is None or self.looks.root_problem:
+        if self.looks.disk is None or self.looks.root_problem or self.parts.brake.is_on:
             return []
         # What is in flight may land while the manifest is read: the answer may be older than the landing.
-        flying = set(self._flights.values())
+        flying = self._flights.paths()
         jobs = await self.parts.host.offload(self.parts.manifest.jobs, state, self.parts.host.now(), limit)
         return [job for job in jobs if job.path not in flying and job.path not in self.parts.busy]
+
+    def _begin(self, tasks: asyncio.TaskGroup, what: str, loop: Coroutine[Any, Any, None]) -> None:
+        name = f"{self.name}: {what}"
+        tasks.create_task(self.parts.host.heart.live(name, loop), name=name)
 
     # -- the three loops ----------------------------------------------------------------------------------------------
 
@@ -174,6 +170,7 @@ class Mirror:
             except StateError as error:
                 self.parts.pace.stalled(error)
                 seconds = STALLED_SECONDS
+            self.parts.host.heart.beat(seconds)
             await _wait(event, seconds)
 
     async def _keep_looking(self) -> None:
@@ -195,6 +192,7 @@ class Mirror:
             if scopes:
                 await self._look(scopes, counts_drift=is_rescan and self.looks.has_scanned and not is_told)
             next_at = min(rescan_at, blind_at, self.settle.next_at() or rescan_at)
+            self.parts.host.heart.beat(next_at - clock())
             await _wait(self._hinted, next_at - clock())
 
     async def _look(self, scopes: Sequence[str], *, counts_drift: bool) -> None:
@@ -219,17 +217,8 @@ class Mirror:
 
     async def _upload_all(self) -> float:
         """Send what is due, as there is room. Gives the seconds until something else is."""
-        jobs = await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD)
-        waiting = deque(jobs)
-        while waiting:
-            await self.parts.pace.clear(self.parts.target.env)
-            room = await self._room()
-            if self.parts.pace.closed(self.parts.target.env):
-                await asyncio.wait([self._start(waiting.popleft())], timeout=PROBE_SECONDS)  # a probe goes alone
-                continue
-            for _ in range(min(room, len(waiting))):  # together: they share their way to disk and manifest
-                self._start(waiting.popleft())
-        if jobs:
+        if jobs := await self._due(State.UPLOAD, len(self.parts.busy) + AHEAD):
+            await self._flights.send(jobs)
             return 0.0
         if not self._flights:
             self._gone.set()  # deletes wait for uploads
@@ -237,44 +226,6 @@ class Mirror:
                 self._rested.set()
         await self._note_equal()
         return await self._next_attempt()
-
-    async def _room(self) -> int:
-        """Wait until some uploads may start; give how many.
-
-        As many as there are slots are being sent, and twice as many make ready meanwhile: a link takes as long as a
-        small file. Where the service bears only one at a time, there is nothing but that one.
-        """
-        slots = self.parts.pace.upload_slots
-        while True:
-            room = 3 * slots.limit - 2 - len(self._flights)
-            if room >= (slots.limit + 1) // 2:
-                return room
-            self._has_landed.clear()
-            await self._has_landed.wait()
-
-    def _start(self, job: Job) -> asyncio.Task[None]:
-        flight = asyncio.create_task(self._upload(job), name="upload")
-        self._flights[flight] = job.path
-        flight.add_done_callback(self._landed)
-        return flight
-
-    async def _upload(self, job: Job) -> None:
-        if job.path not in self.parts.busy:
-            with self.parts.busy.holding([job.path]):
-                await self._uploads.upload(job)
-
-    def _landed(self, flight: asyncio.Task[None]) -> None:
-        del self._flights[flight]
-        self._has_landed.set()
-        self._wanted.set()
-
-    async def _land(self) -> None:
-        """Give what is in flight a few seconds, then abandon it: its row says that it is not done."""
-        if self._flights:
-            await asyncio.wait(self._flights, timeout=LANDING_SECONDS)
-        for flight in self._flights:
-            flight.cancel()
-        await asyncio.gather(*self._flights, return_exceptions=True)
 
     async def _delete_all(self) -> float:
         """Do one round of deletes. Gives the seconds until the next."""
@@ -287,6 +238,8 @@ class Mirror:
         """Do one round of deletes, if the whole root has been seen. See `Deletes.round`."""
         looks = self.looks
         if looks.disk is None or looks.root_problem or looks.is_scanning or not looks.has_scanned:
+            return None
+        if self.parts.brake.is_on:
             return None
         if await self._holds.is_in_doubt():
             return None  # what was restored is proved first; each upload that lands asks again

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import defaultdict
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
@@ -52,6 +53,21 @@ class Closed(Exception):
     """The service may not be called now. Nothing was asked; whoever wanted to comes again when it may."""
 
 
+class Passage:
+    """One caller on his way through the gates, and the slots that his present call counts for."""
+
+    def __init__(self, slots: Slots) -> None:
+        self.through(slots)
+
+    def through(self, slots: Slots) -> None:
+        """Begin a call that counts for `slots`."""
+        self.slots, self._began = slots, slots.changes
+
+    def narrow(self, now: float) -> bool:
+        """Note that there were too many such calls at once; see `Slots.narrow`."""
+        return self.slots.narrow(self._began, now)
+
+
 @dataclass(slots=True)
 class Pace:
     """All callers' common sense. `uploads` and `deletes` are how many may be in flight at once.
@@ -65,8 +81,10 @@ class Pace:
     timetable: InitVar[Timetable | None] = None
     last_error: str = ""
     service: Gate = field(default_factory=Gate)
-    envs: dict[str, Gate] = field(default_factory=dict)
-    stores: dict[str, Gate] = field(default_factory=dict)
+    envs: defaultdict[str, Gate] = field(default_factory=lambda: defaultdict(Gate))
+    stores: defaultdict[str, Gate] = field(default_factory=lambda: defaultdict(Gate))
+    link_slots: Slots = field(init=False)
+    """Calls that ask for a link go to another service than the uploads: as many, counted by themselves."""
     upload_slots: Slots = field(init=False)
     delete_slots: Slots = field(init=False)
     bandwidth: Bandwidth = field(init=False)
@@ -74,7 +92,7 @@ class Pace:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self, timetable: Timetable | None) -> None:
-        self.upload_slots = Slots(self.uploads)
+        self.link_slots, self.upload_slots = Slots(self.uploads), Slots(self.uploads)
         self.delete_slots = Slots(self.deletes)
         self.bandwidth = Bandwidth(self.host, timetable)
 
@@ -82,9 +100,9 @@ class Pace:
         """Give the gates that a call has to pass, the widest first. No env: a call that concerns all of them."""
         if env is None:
             return [self.service]
-        gates = [self.service, self.envs.setdefault(env, Gate())]
+        gates = [self.service, self.envs[env]]
         if uploads:
-            gates.append(self.stores.setdefault(env, Gate()))
+            gates.append(self.stores[env])
         return gates
 
     def closed(self, env: str, *, uploads: bool = True) -> Gate | None:
@@ -103,30 +121,39 @@ class Pace:
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
 
+    @contextlib.asynccontextmanager
+    async def holding(self, slots: Slots) -> AsyncIterator[None]:
+        """Hold one of `slots` inside."""
+        with self.host.heart.rest():  # who has the slots is watched
+            await slots.acquire()
+        try:
+            yield
+        finally:
+            slots.release()
+
     @contextlib.contextmanager
-    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[None]:
+    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:
         """Call the service inside, and it is noted how that went: a CloudError closes the gate that it speaks of.
 
-        Raises Closed where it may not be called.
+        The call counts for the slots that the passage names. Raises Closed where it may not be called.
         """
         if self.wait_seconds(env, uploads=uploads):
             raise Closed
         probed = [(gate, gate.error) for gate in self.gates(env, uploads=uploads) if gate.state != "ok"]
         for gate, _ in probed:
             gate.probe(self.host.now())
-        slots = self.upload_slots if uploads else self.delete_slots
-        began = slots.changes
+        way = Passage(self.upload_slots if uploads else self.delete_slots)
         try:
-            yield
+            yield way
         except CloudError as error:
-            if isinstance(error, Busy) and slots.narrow(began, self.host.now()) and not _wishes_for_a_pause(error):
+            if isinstance(error, Busy) and way.narrow(self.host.now()) and not _wishes_for_a_pause(error):
                 self.last_error = str(error)  # fewer at once are the answer: it is no outage
             else:
                 self.failed(env, error)
             raise
         else:
             self._failures = 0
-            slots.succeed(self.host.now())
+            way.slots.succeed(self.host.now())
             for gate in _same(probed):
                 gate.open()
         finally:
@@ -142,9 +169,9 @@ class Pace:
             case RateLimited():
                 self.service.close("paused", error, now, error.pause_seconds)
             case StorageFull() if env is not None:
-                self.stores.setdefault(env, Gate()).close("full", error, now)
+                self.stores[env].close("full", error, now)
             case Misconfigured(env_only=True) if env is not None:
-                self.envs.setdefault(env, Gate()).close("blocked", error, now)
+                self.envs[env].close("blocked", error, now)
             case Misconfigured() | TokenRejected():
                 self.service.close("blocked", error, now)
             case Transient() if _wishes_for_a_pause(error):
@@ -167,6 +194,12 @@ class Pace:
         if isinstance(self.service.error, StateError):
             self.service.open()
             self._wake()
+
+    def try_anew(self) -> None:
+        """Let everybody call again, now: a person has changed what the service complained of, or so it seems."""
+        for gate in (self.service, *self.envs.values(), *self.stores.values()):
+            gate.open()
+        self._wake()
 
     def _wake(self) -> None:
         self._changed.set()

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from tcbsync.core.events import silent
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays
+from tcbsync.engine.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from tcbsync.cloud.api import Cloud
-    from tcbsync.cloud.retry import Retry
+    from tcbsync.core.events import Event
     from tcbsync.engine.busy import Busy
     from tcbsync.engine.host import Host
     from tcbsync.engine.pace import Pace
     from tcbsync.store.manifest import Manifest
+
+T = TypeVar("T")
+
+
+class Patience(Protocol):
+    """Makes an attempt until it succeeds, or is not worth another: see `cloud.retry.Retry`."""
+
+    async def __call__(self, attempt: Callable[[], Awaitable[T]], /) -> T:
+        """Return the first result. Raises the last error."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +56,12 @@ class Habits:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What was done since the start, for status and summary."""
+class Brake:
+    """Whether a person has stopped uploads and deletes. What is in flight lands; looks go on, and rows wait."""
 
-    uploads: int = 0
-    upload_bytes: int = 0
-    touches: int = 0
-    deletes: int = 0
-    failures: int = 0
+    is_on: bool = False
+    is_stopping: bool = False
+    """The mirror is about to end, or to be exchanged for one that is configured otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +72,12 @@ class Parts:
     target: Target
     manifest: Manifest
     cloud: Cloud
-    retry: Retry
+    retry: Patience
     pace: Pace
     busy: Busy
     look_again: Callable[[str], None]
     """Look at a path, as the disk spells it, as if it had just changed."""
     tally: Tally = field(default_factory=Tally)
+    brake: Brake = field(default_factory=Brake)
+    tell: Callable[[Event], None] = silent
+    """Told of what is over and durable: see `core.events`. Must neither raise nor wait."""

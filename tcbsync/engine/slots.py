@@ -19,7 +19,7 @@ TRIAL_WINDOWS = 4
 
 
 class Slots:
-    """At most `limit` at once, which is between 1 and what it was at the beginning. For one event loop."""
+    """At most `limit` at once, which is between 1 and `most`. For one event loop."""
 
     def __init__(self, most: int) -> None:
         self.limit = self.most = most
@@ -81,7 +81,7 @@ class Slots:
 
     def succeed(self, now: float) -> None:
         """Note that something went well, at `now`, in seconds."""
-        if self.limit == self.most or self._taken != self.limit:
+        if self.limit == self.most or self._taken > self.limit or not self._free.locked():
             return
         self._successes += 1
         is_trial = self.limit > self._ceiling
@@ -95,3 +95,12 @@ class Slots:
         self._is_rise = True
         self.limit += 1
         self._add()
+
+    def resize(self, most: int) -> None:
+        """Let there be at most `most` from now on, whatever was too much before. What is in flight stays so."""
+        self.changes += most < self.limit
+        self._surplus += max(0, self.limit - most)
+        for _ in range(most - self.limit):
+            self._add()
+        self.limit = self.most = self._ceiling = most
+        self._is_rise, self._successes, self._trial_seconds = False, 0, FIRST_TRIAL_SECONDS

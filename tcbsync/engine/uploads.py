@@ -23,10 +23,12 @@ from tcbsync.core.errors import (
     TcbsyncError,
     defect,
 )
+from tcbsync.core.events import Failed, Uploaded
 from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.engine.reads import Large, Reads, Whole, Young
 from tcbsync.engine.stream import Stream
+from tcbsync.engine.tally import Flight
 from tcbsync.local.digest import OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from tcbsync.cloud.api import Link, Receipt
     from tcbsync.core.model import Record
     from tcbsync.engine.bandwidth import Meter
+    from tcbsync.engine.pace import Passage
     from tcbsync.engine.parts import Parts
     from tcbsync.engine.slots import Slots
     from tcbsync.store.manifest import Job
@@ -94,6 +97,7 @@ class Uploads:
         level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
         log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
+        self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
 
     async def _vanished(self, job: Job, error: FileVanished) -> None:
         """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
@@ -113,20 +117,22 @@ class Uploads:
             self._pace.stalled(stalled)
 
     async def _attempt(self, job: Job) -> None:
-        if self._pace.wait_seconds(self._target.env):
+        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
             raise Closed
         async with self._pace.bandwidth.share(job.size) as metered:
-            turn = Turn(self._pace.upload_slots, metered)
+            turn = Turn(self._pace.upload_slots, metered, self._parts)
             try:
                 await self._take(job, turn)
             finally:
                 turn.end()
+                self._parts.tally.flights.pop(job.path, None)
 
     async def _take(self, job: Job, turn: Turn) -> None:
-        taken = await self._reads.take(job)
-        if isinstance(taken, Young):
-            await asyncio.sleep(taken.seconds)
-            taken = await self._reads.take(job, taken.fingerprint)
+        with self._host.heart.rest():  # the threads that read are watched
+            taken = await self._reads.take(job)
+            if isinstance(taken, Young):
+                await asyncio.sleep(taken.seconds)
+                taken = await self._reads.take(job, taken.fingerprint)
         match taken:
             case None:
                 return  # somebody else has done it, or it is not wanted any more
@@ -166,7 +172,13 @@ class Uploads:
             if found.digest == row.digest:
                 await self._touch(found)
                 return
-        await self._send(Found(job.path, fingerprint, job.local), stream.chunks(), stream.proof, turn)
+        chunks = self._noted(job.path, stream.chunks())
+        await self._send(Found(job.path, fingerprint, job.local), chunks, stream.proof, turn)
+
+    async def _noted(self, path: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for data in chunks:
+            yield data
+            self._parts.tally.sent(path, len(data), self._host.now())
 
     async def _touch(self, found: Found) -> None:
         if await self._manifest.write(rows.prove, found, self._host.now()):
@@ -181,26 +193,33 @@ class Uploads:
         env = self._target.env
         clock = asyncio.get_running_loop().time
         is_probe = self._pace.closed(env) is not None
-        with self._pace.passage(env):
-            link, asked_at = await self._link(found), clock()
+        with self._pace.passage(env) as way:
+            link, asked_at = await self._link(found, way), clock()
             await turn.come()
             gate = self._pace.closed(env)
             if gate is not None and gate.state != "paused" and not is_probe:
                 raise Closed  # what was found out while this one waited holds for it; but a quota was paid already
             if link is not None and clock() - asked_at > LINK_SECONDS:
-                link = await self._link(found)
+                link = await self._link(found, way)
             if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
-            receipt = await self._parts.cloud.send(
-                link, Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
-            )
+            self._parts.tally.flights[found.path] = Flight(found.fingerprint.size, self._host.now())
+            way.through(self._pace.upload_slots)
+            body = Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
+            receipt = await self._parts.cloud.send(link, body)
         turn.end()
         await self._prove(sent(), receipt)
 
-    async def _link(self, found: Found) -> Link | None:
+    async def _link(self, found: Found, way: Passage) -> Link | None:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
-        link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
+        slots = self._pace.link_slots
+        async with self._pace.holding(slots):
+            if self._parts.brake.is_on:
+                raise Closed
+            way.through(slots)
+            link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
+            slots.succeed(self._host.now())
         return link if await self._manifest.write(rows.sending, found, link.file_id) else None
 
     async def _prove(self, proof: Found, receipt: Receipt) -> None:
@@ -213,23 +232,28 @@ class Uploads:
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
-        self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += proof.fingerprint.size
+        self._parts.tally.uploaded(proof.path, proof.fingerprint.size, self._host.now())
+        self._parts.tell(Uploaded(proof.path, proof.fingerprint.size, proof.digest.hex()))
 
 
 class Turn:
     """One upload's claim to a slot: it comes once, and ends once. What it sends passes through `metered`."""
 
-    def __init__(self, slots: Slots, metered: Meter) -> None:
+    def __init__(self, slots: Slots, metered: Meter, parts: Parts) -> None:
         self.metered = metered
+        self._heart = parts.host.heart
+        self._brake = parts.brake
         self._slots = slots
         self._has_come = False
 
     async def come(self) -> None:
-        """Wait until there is a slot, unless this one has it already."""
+        """Wait until there is a slot, unless this one has it already. Raises Closed if a person has stopped it."""
         if not self._has_come:
-            await self._slots.acquire()
+            with self._heart.rest():  # who has the slots is watched
+                await self._slots.acquire()
             self._has_come = True
+        if self._brake.is_on:
+            raise Closed
 
     def end(self) -> None:
         """Give the slot back, if it is here."""

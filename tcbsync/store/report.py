@@ -5,10 +5,10 @@ Works beside a running daemon, and without one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from tcbsync.core.model import State, join, split
+from tcbsync.core.model import Fingerprint, State, covers, join, split
+from tcbsync.store.answers import Counts, Failure, Held, Leftover, Proved, Row, Stored, Wanting
 from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
@@ -16,67 +16,15 @@ if TYPE_CHECKING:
     from tcbsync.store.reader import Reader
 
 
-class Failure(NamedTuple):
-    """A file that is not as it should be, and why. `next_at` is None where it is parked."""
-
-    path: str
-    code: str
-    reason: str
-    attempts: int
-    next_at: float | None
-    since: float
-
-
-class Held(NamedTuple):
-    """A delete that waits for approval."""
-
-    path: str
-    file_id: str
-    since: float
-
-
-class Proved(NamedTuple):
-    """A file that the cloud surely holds."""
-
-    path: str
-    file_id: str
-    size: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many rows there are of each kind. `failed` are parked, or failed and waiting."""
-
-    files: int = 0
-    pending_uploads: int = 0
-    pending_deletes: int = 0
-    failed: int = 0
-    held_deletes: int = 0
-    kept: int = 0
-    parked: int = 0
-    """Of those that failed: they wait for a person."""
-    bytes: int = 0
-    """Of the files that are proved."""
-    pending_bytes: int = 0
-    """Of the files that are to be uploaded."""
-    oldest_pending: float | None = None
-    """Since when the longest waiting row wants an upload or a delete; those that are parked do not count."""
-
-
-class Leftover(NamedTuple):
-    """Objects of a mirror that the configuration does not name any more, or names with another env or prefix."""
-
-    name: str
-    env: str
-    prefix: str
-    objects: int
+ALL = -1
+"""SQLite: a negative LIMIT is none."""
 
 
 class Report:
     """The rows of one mirror, to be read."""
 
     def __init__(self, reader: Reader, mirror: int) -> None:
+        self.version = reader.version
         self._reader = reader
         self._mirror = mirror
         self._counted: tuple[tuple[int, int], Counts] | None = None
@@ -89,7 +37,6 @@ class Report:
         return self._counted[1]
 
     def _count(self) -> Counts:
-        """Read the whole index of work, and the table once."""
         tally: dict[tuple[int, int, bool], int] = {}
         waiting = []
         for state, parked, has_failed, count, since in self._reader.rows(
@@ -122,31 +69,96 @@ class Report:
             oldest_pending=min(waiting, default=None),
         )
 
-    def failures(self) -> list[Failure]:
+    def failures(self, limit: int = ALL) -> list[Failure]:
         """List the files that failed: the parked ones, and those that wait for another attempt."""
         rows = self._reader.rows(
             "SELECT directory, name, code, reason, attempts, due_at, parked, since FROM file"
-            f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR attempts > 0) ORDER BY directory, name",
-            (self._mirror,),
+            f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR attempts > 0) ORDER BY directory, name LIMIT ?",
+            (self._mirror, limit),
         )
         return [
             Failure(join(directory, name), code, reason, attempts, None if parked else due_at, since)
             for directory, name, code, reason, attempts, due_at, parked, since in rows
         ]
 
-    def problems(self) -> list[tuple[str, str, bool, float]]:
+    def wanting(self, scope: str, uploads_until: float, deletes_until: float) -> Wanting:
+        """Count what wants something at or beneath `scope` and was noted until then; of what is held, all of it."""
+        where, values = _beneath(scope)
+        uploads = deletes = later = parked = held = 0
+        latest = 0.0
+        for state, is_parked, has_failed, count, newest in self._reader.rows(
+            "SELECT state, parked, attempts > 0, count(*), max(since) FROM file"
+            f" WHERE mirror = ? AND {WORK} AND (state = 3 OR since <= iif(state = 1, ?, ?)){where} GROUP BY 1, 2, 3",
+            (self._mirror, uploads_until, deletes_until, *values),
+        ):
+            latest = max(latest, newest)
+            if state == State.HELD:
+                held += count
+            elif is_parked:
+                parked += count
+            else:
+                uploads += count if state == State.UPLOAD else 0
+                deletes += count if state == State.DELETE else 0
+                later += count if has_failed else 0
+        return Wanting(uploads, deletes, later, parked, held, latest)
+
+    def failures_beneath(self, scope: str, limit: int) -> list[Failure]:
+        """List some of the rows at or beneath `scope` that want something, the failed ones first."""
+        where, values = _beneath(scope)
+        rows = self._reader.rows(
+            "SELECT directory, name, code, reason, attempts, due_at, parked, since, state FROM file"
+            f" WHERE mirror = ? AND {WORK}{where} ORDER BY parked DESC, attempts DESC, directory, name LIMIT ?",
+            (self._mirror, *values, limit),
+        )
+        return [
+            Failure(
+                join(directory, name),
+                code or State(state).name.lower(),
+                reason,
+                attempts,
+                None if parked else due_at,
+                since,
+            )
+            for directory, name, code, reason, attempts, due_at, parked, since, state in rows
+        ]
+
+    def problems_about(self, scope: str, *, blocking: bool) -> list[str]:
+        """Say why paths at, beneath or above `scope` could not be judged, or (not `blocking`) not be mirrored."""
+        rows = self._reader.rows(
+            "SELECT path, reason FROM problem WHERE mirror = ? AND blocks >= ? ORDER BY path", (self._mirror, blocking)
+        )
+        found = [(path.decode("utf-8", "surrogateescape"), reason) for path, reason in rows]
+        return [reason for path, reason in found if covers(scope, path) or covers(path, scope)]
+
+    def row(self, path: str) -> Row | None:
+        """Give all that is known of one path, or None."""
+        row = self._reader.row(
+            "SELECT state, size, mtime_ns, ctime_ns, inode, digest, file_id, local, since, attempts, due_at, parked,"
+            f" approved, code, reason FROM file WHERE {AT}",
+            (self._mirror, *split(path)),
+        )
+        if row is None:
+            return None
+        state, size, mtime_ns, ctime_ns, inode, digest, *rest = row
+        file_id, local, since, attempts, due_at, parked, approved, code, reason = rest
+        fingerprint = Fingerprint(size, mtime_ns, ctime_ns, inode)
+        words = (bool(parked), bool(approved), code, reason)
+        return Row(State(state), fingerprint, digest, file_id, local, since, attempts, due_at, *words)
+
+    def problems(self, limit: int = ALL) -> list[tuple[str, str, bool, float]]:
         """List what could not be judged or mirrored: (path, reason, blocks, since)."""
         rows = self._reader.rows(
-            "SELECT path, reason, blocks, since FROM problem WHERE mirror = ? ORDER BY path", (self._mirror,)
+            "SELECT path, reason, blocks, since FROM problem WHERE mirror = ? ORDER BY blocks DESC, path LIMIT ?",
+            (self._mirror, limit),
         )
         return [(path.decode("utf-8", "surrogateescape"), reason, bool(b), since) for path, reason, b, since in rows]
 
-    def held(self) -> list[Held]:
+    def held(self, limit: int = ALL) -> list[Held]:
         """List the deletes that wait for approval."""
         rows = self._reader.rows(
             f"SELECT directory, name, file_id, since FROM file WHERE mirror = ? AND {WORK} AND state = ?"
-            " ORDER BY directory, name",
-            (self._mirror, State.HELD),
+            " ORDER BY directory, name LIMIT ?",
+            (self._mirror, State.HELD, limit),
         )
         return [Held(join(directory, name), file_id, since) for directory, name, file_id, since in rows]
 
@@ -159,6 +171,13 @@ class Report:
             (self._mirror, directory, name, limit),
         )
         return [Proved(join(row[0], row[1]), *row[2:]) for row in rows]
+
+    def stored(self, path: str) -> Stored | None:
+        """Give a file that the cloud surely holds, as the disk spells it, or None."""
+        row = self._reader.row(
+            f"SELECT local, size, digest FROM file WHERE {AT} AND state = 0", (self._mirror, *split(path))
+        )
+        return row and Stored(row[0] or path, *row[1:])
 
     def file_id(self, path: str) -> str | None:
         """Give the id under which the cloud surely holds a path, or None."""
@@ -217,3 +236,11 @@ def leftovers(reader: Reader, known: set[tuple[str, str, str]]) -> list[Leftover
         "SELECT name, env, prefix, (SELECT count(*) FROM file WHERE mirror = id AND file_id IS NOT NULL) FROM mirror"
     )
     return [Leftover(*row) for row in rows if row[:3] not in known and row[3]]
+
+
+def _beneath(scope: str) -> tuple[str, tuple[str, ...]]:
+    """Give a condition for rows at or beneath `scope`, and its values."""
+    if not scope:
+        return "", ()
+    where = " AND (directory = ? AND name = ? OR directory = ? OR directory > ? AND directory < ?)"
+    return where, (*split(scope), scope, scope + "/", scope + "0")

@@ -47,7 +47,7 @@ def test_status_comes_from_the_daemon(stage: Stage) -> None:
     assert described["watch_mode"] == "inotify"
     service = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
     limits = {"uploads_at_once": 16, "deletes_at_once": 4, "bandwidth": None, "bandwidth_until": None}
-    assert answer["service"] == {**service, **limits, "uploads": 16, "deletes": 4}
+    assert answer["service"] == {**service, **limits, "uploads": 32, "deletes": 4}
     assert stage.objects() == {"a.txt": b"a"}
 
 
@@ -185,7 +185,7 @@ def test_a_mirror_that_the_daemon_does_not_know(stage: Stage) -> None:
         result = stage.run("status")
 
     assert "new: stopped, 0 files in the cloud" in result.lines
-    assert "the running daemon does not know this mirror: restart it, and it reads the configuration again" in (
+    assert "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again" in (
         result.out
     )
 

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from tests.cli.stage import Stage
 
 (VERBS,) = (action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
-REPORTING = ["sync", "plan", "status", "failed", "held", "url", "retry", "approve", "check", "verify"]
+REPORTING = [
+    *("sync", "plan", "status", "failed", "held", "url", "retry", "approve", "check", "verify"),
+    *("reload", "pause", "resume", "rescan", "flush", "explain", "events", "forget"),
+]
 CONTRACT = {"run", *REPORTING, "manifest", "emulator", "demo"}
 CONTRACT |= {"completion", "init"}
 

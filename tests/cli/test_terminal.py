@@ -149,3 +149,33 @@ def test_ctrl_c_ends_a_verb_that_asks(stage: Stage) -> None:
     assert process.returncode == exits.INTERRUPTED
     assert err.startswith("tcbsync: interrupted")
     assert "Traceback" not in err
+
+
+def test_on_a_terminal_forget_asks(stage: Stage) -> None:
+    """It takes the mirror's name for a yes, and nothing else; while it deletes it says how far it is."""
+    stage.write(a="a", b="b")
+    stage.run("sync")
+    stage.configure(prefix="new/")
+    command = stage.command("forget", "site", "--delete-remote")
+
+    no, _ = on_terminal(command, says=b"y\n")
+    before = len(stage.cloud.objects())
+    yes, shown = on_terminal(command, says=b"site\n")
+
+    assert (no, yes, before, len(stage.cloud.objects())) == (exits.USAGE, exits.DONE, 2, 0)
+    assert "forget site? Type its name to go on:" in shown
+    assert "2 of 2 deleted" in shown
+    assert shown.endswith("\x1b[Ksite: 2 rows forgotten, 2 objects deleted\r\n")
+
+
+def test_on_a_terminal_flush_shows_how_far_it_is(stage: Stage) -> None:
+    """What is left is on one line, which is gone at the end."""
+    stage.cloud.set_latency(0.2)
+    with stage.daemon():
+        stage.write(**{f"f{number}": "x" for number in range(60)})
+
+        code, shown = on_terminal(stage.command("flush", "--wait"))
+
+    assert code == exits.DONE
+    assert re.search(r"site: \d+ to go", shown)
+    assert shown.endswith("\r\x1b[Ksite: all that was saved is proved in the cloud\r\n")

@@ -46,20 +46,34 @@ async def test_uploads_beyond_the_limit_are_refused(served: Served) -> None:
         assert len(caller.emulator.objects()) == 2
 
 
-async def test_links_uploads_and_deletes_share_the_places(served: Served) -> None:
-    """An upload that is under way takes a place from a link, and gives it back when its sender hangs up."""
+async def test_each_host_has_its_own_places(served: Served) -> None:
+    """An upload that is under way takes a place from uploads alone, and gives it back when its sender hangs up."""
     async with served(at_once=1) as caller:
-        link = await caller.link("a")
+        link, other = await caller.link("a"), await caller.link("b")
         body = multipart(fields("a", link), b"content")
         _, writer = await begin(caller, link["url"], len(body), body[:-20])
         await until(lambda: caller.emulator.counters.at_once["cos"] == 1)
 
-        refused = [await caller.link("b"), await caller.call("batchdeletefile", fileid_list=["cloud://x/a"])]
+        refused = await caller.post(other, multipart(fields("b", other), b"content"))
+        asked = await caller.link("b")
         writer.close()
         await until(lambda: caller.emulator.counters.at_once["cos"] == 0)
+        taken = await caller.post(other, multipart(fields("b", other), b"content"))
 
-        assert [answer["errcode"] for answer in refused] == [-501004, -501004]
-        assert (await caller.link("b"))["errcode"] == 0
+        assert (refused.status, asked["errcode"], taken.status) == (503, 0, 204)
+
+
+async def test_links_and_deletes_share_the_places(served: Served) -> None:
+    """Calls of the API are one crowd."""
+    async with served(latency_seconds=0.1, at_once=2) as caller:
+        await caller.link("first")
+
+        answers = await asyncio.gather(
+            *(caller.link(f"{number}") for number in range(2)),
+            caller.call("batchdeletefile", fileid_list=["cloud://x/a"]),
+        )
+
+        assert [answer["errcode"] for answer in answers].count(-501004) == 1
 
 
 async def test_tokens_and_downloads_need_no_place(served: Served) -> None:

@@ -152,7 +152,7 @@ async def test_a_probe_that_takes_long_holds_nobody_up(
     world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The probe is a file that takes for ever: after a while another one is let through, and its success counts."""
-    for module in ("gate", "mirror"):
+    for module in ("gate", "flights"):
         monkeypatch.setattr(f"tcbsync.engine.{module}.PROBE_SECONDS", 0.2)
     emulator.install(Fault(call="uploadfile", kind="errcode", errcode=45011, count=1, key=f"{PREFIX}0"))
     emulator.install(Fault(call="cos", kind="stall", seconds=30, key=f"{PREFIX}0"))

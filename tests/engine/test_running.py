@@ -10,6 +10,7 @@ import pytest
 
 from tcbsync.core.settle import Settle
 from tcbsync.emulator.faults import Fault
+from tcbsync.engine import flights
 from tcbsync.engine import mirror as mirror_module
 from tests.engine.world import PREFIX, alive, eventually
 
@@ -139,7 +140,7 @@ async def test_a_stop_does_not_wait_for_what_never_lands(
     world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After some seconds it is abandoned; its row says that it is not done."""
-    monkeypatch.setattr(mirror_module, "LANDING_SECONDS", 0.2)
+    monkeypatch.setattr(flights, "LANDING_SECONDS", 0.2)
     emulator.install(Fault(call="cos", kind="stall", seconds=20))
     world.write("a")
 
@@ -181,8 +182,8 @@ async def test_every_slot_is_given_back(world: World, emulator: Emulator) -> Non
             for number in range(20, 30):
                 (world.root / f"{number}").unlink()
             await asyncio.sleep(0.1)
-        for slots, most in ((assembly.pace.upload_slots, 4), (assembly.pace.delete_slots, 4)):
-            for _ in range(most):
+        for slots in (assembly.pace.link_slots, assembly.pace.upload_slots, assembly.pace.delete_slots):
+            for _ in range(4):
                 await asyncio.wait_for(slots.acquire(), 1)
         assert len(assembly.mirrors[0].parts.busy) == 0
 

@@ -204,7 +204,7 @@ async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: E
     async with world.running(watches=False) as mirror:
         await eventually(mirror.is_in_sync)
 
-        assert mirror.parts.pace.upload_slots.limit == 8
+        assert 8 <= mirror.parts.pace.link_slots.limit < 16
         assert world.is_equal()
 
 
@@ -217,19 +217,19 @@ async def test_we_settle_at_what_the_service_takes(world: World, emulator: Emula
         world.write(f"{number % 9}/{number}")
 
     async with world.running(watches=False, uploads=24) as mirror:
-        slots = mirror.parts.pace.upload_slots
+        links = mirror.parts.pace.link_slots
         await eventually(lambda: emulator.counters.calls["cos"] > 450, 100)
-        settled, refused, asked = slots.limit, refusals(emulator), sum(emulator.counters.calls.values())
+        settled, refused, asked = links.limit, refusals(emulator), sum(emulator.counters.calls.values())
         await eventually(mirror.is_in_sync, 100)
         refused, asked = refusals(emulator) - refused, sum(emulator.counters.calls.values()) - asked
-        lowest = slots.limit
+        lowest = links.limit
 
         emulator.set_at_once(None)
         mirror.parts.host.ahead += 60  # type: ignore[attr-defined]
         for number in range(900):
             world.write(f"{number % 9}/more{number}")
         mirror.hint([("", True)])
-        await eventually(lambda: slots.limit == 24, 100)
+        await eventually(lambda: links.limit > 12, 100)
         await eventually(mirror.is_in_sync, 100)
 
         assert 5 <= settled <= 7
@@ -256,14 +256,14 @@ async def test_concurrency_falls_when_the_service_asks_and_rises_with_success(
     most = emulator.counters.max_at_once
 
     async def upload(mirror: Mirror, count: int, where: str) -> int:
-        """Send so many files. Gives how many were being sent at once."""
+        """Send so many files. Gives how many such calls there were at once."""
         await eventually(lambda: not mirror._flights)
         most.clear()
         for number in range(count):
             world.write(f"{where}/{number}")
         mirror.hint([("", True)])
         await eventually(lambda: len([path for path in world.cloud() if path.startswith(where)]) == count)
-        return most["cos"]
+        return most[call]
 
     async with world.running(watches=False, uploads=8, attempts=9) as mirror:
         before = await upload(mirror, 60, "before")

@@ -74,13 +74,13 @@ async def test_a_root_that_goes_away_amid_uploads_does_not_set_the_house_on_fire
         await eventually(lambda: emulator.counters.at_once["uploadfile"] > 0)
         away = world.root.rename(world.root.parent / "away")
         attempts: list[str] = []
-        upload = mirror._uploads.upload
+        upload = mirror._flights.uploads.upload
 
         async def counted(job: Any) -> None:
             attempts.append(job.path)
             await upload(job)
 
-        mirror._uploads.upload = counted  # type: ignore[method-assign]
+        mirror._flights.uploads.upload = counted  # type: ignore[method-assign]
         await asyncio.sleep(1)
 
         assert len(attempts) <= 20

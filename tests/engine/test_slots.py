@@ -234,3 +234,53 @@ def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
         assert await free(slots) == slots.limit
 
     asyncio.run(live())
+
+
+async def test_more_are_let_in_at_once() -> None:
+    """A larger number wakes those who wait, whatever was too much before."""
+    slots = Slots(1)
+    await slots.acquire()
+    waiting = [asyncio.create_task(slots.acquire()) for _ in range(3)]
+    await asyncio.sleep(0)
+
+    slots.resize(3)
+    await asyncio.sleep(0)
+
+    assert [task.done() for task in waiting] == [True, True, False]
+    slots.release()
+    await asyncio.wait_for(waiting[2], 1)
+    assert repr(slots) == "<Slots 3 of 3>"
+
+
+async def test_fewer_wait_for_those_in_flight() -> None:
+    """A smaller number takes nothing back; nobody comes in until there are so few."""
+    slots = Slots(3)
+    for _ in range(3):
+        await slots.acquire()
+
+    slots.resize(1)
+    waiting = asyncio.create_task(slots.acquire())
+    slots.release()
+    slots.release()
+    await asyncio.sleep(0)
+    is_in = waiting.done()
+    slots.release()
+
+    assert not is_in
+    await asyncio.wait_for(waiting, 1)
+
+
+async def test_more_again_before_fewer_has_come_about() -> None:
+    """Changed there and back while all are in flight, the number is what it was."""
+    slots = Slots(3)
+    for _ in range(3):
+        await slots.acquire()
+
+    slots.resize(1)
+    slots.resize(4)
+    await asyncio.wait_for(slots.acquire(), 1)
+    fifth = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0)
+
+    assert not fifth.done()
+    fifth.cancel()

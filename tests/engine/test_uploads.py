@@ -183,7 +183,9 @@ async def test_a_file_is_followed_back_to_what_it_was(world: World, emulator: Em
     changing = asyncio.create_task(change_back())
     async with world.assembly(grace=False, uploads=1, retry_seconds=1, retry_max_seconds=1) as assembly:
         (mirror,) = assembly.mirrors
-        object.__setattr__(mirror.parts.retry, "uniform", max)  # no jitter: the second attempt is after the change
+        object.__setattr__(
+            assembly.service.client.retry, "uniform", max
+        )  # no jitter: the second attempt is after the change
         await mirror.once()
     await changing
 

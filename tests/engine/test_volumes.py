@@ -115,7 +115,7 @@ async def test_another_volume_after_a_first_look_that_was_cut_off(
             with pytest.raises(StateError):
                 await mirror.looks.look([""])
             for job in mirror.parts.manifest.jobs(State.UPLOAD, world.host.now(), 9):
-                await mirror._uploads.upload(job)
+                await mirror._flights.uploads.upload(job)
         unmount(world.root)
         fill(other.home, 6)
         other.attach(world.root)

@@ -41,6 +41,7 @@ class SimHost(Host):
     """The wall clock of the simulation, and worker threads that are none."""
 
     def __init__(self, life: Life, clock: Clock, dice: Random) -> None:
+        super().__init__()
         self._life = life
         self._clock = clock
         self._dice = dice
@@ -133,6 +134,8 @@ class Life:
         self.clock = clock
         self.is_dead = False
         self.fail = fail
+        self.waiting: list[asyncio.Task[None]] = []
+        """Of those who wait for a proof."""
         self.trip: tuple[str, int] | None = None
         """Die when a point of this name is passed for so many more times."""
         connection, reader = database
@@ -215,6 +218,11 @@ class Life:
             self.mirror.nudge()
 
         self._kept = self.loop.create_task(carry_out())
+
+    def resume(self) -> None:
+        """Let uploads and deletes go on, where a person had stopped them."""
+        self.mirror.parts.brake.is_on = False
+        self.do(self.mirror.nudge)
 
     def is_in_sync(self) -> bool:
         """Ask the mirror."""

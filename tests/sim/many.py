@@ -87,7 +87,10 @@ def told(totals: Totals, seconds: float) -> str:
         names = sorted(name for name in counts if name.startswith(start))
         return ", ".join(f"{name.removeprefix(start)} {counts[name]:,}" for name in names)
 
-    others = ("mount", "trouble", "lose", "lag", "jump", "outage", "slowness", "stall", "approve", "retry", "stop")
+    others = [
+        *("mount", "trouble", "lose", "lag", "jump", "outage", "slowness", "stall", "approve", "retry", "stop"),
+        *("pause", "flush", "flushes that were proved"),
+    ]
     return "\n".join(
         (
             f"{totals.schedules:,} schedules in {seconds:.0f} s: {len(totals.failures)} failed",

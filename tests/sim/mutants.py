@@ -12,7 +12,7 @@ import textwrap
 from typing import Any, NamedTuple
 
 from tcbsync.core import settle
-from tcbsync.engine import busy, compare, deletes, looks, reads, uploads
+from tcbsync.engine import busy, compare, deletes, flush, looks, reads, uploads
 from tcbsync.local import digest, scan
 from tcbsync.store import rows
 
@@ -79,6 +79,15 @@ MUTANTS = {
     ),
     "ignore rules are not asked about what has a row": Mutant(
         compare.Comparison, "_seen", (("if not self.trusts_rows:", "if False:"),)
+    ),
+    "a flush does not wait for what is looked at again": Mutant(
+        flush.Flush, "looked", (("(self._unseen - seen) | left", "self._unseen - seen"),)
+    ),
+    "a flush takes a look that began before it": Mutant(
+        looks.Looks, "look", (("for each in awaited:", "for each in list(self.awaited):"),)
+    ),
+    "a flush goes by ignore rules that are not those on disk": Mutant(
+        flush.Flush, "begin", (("if await self.mirror.looks.has_new_rules():", "if False:"),)
     ),
     "an overflow is forgotten": Mutant(
         settle.Settle,

@@ -28,7 +28,7 @@ def leftovers(mirror: Mirror) -> str:
     pace, busy = mirror.parts.pace, mirror.parts.busy
     if len(mirror.settle) + len(busy) + len(busy._again) + len(mirror._flights):
         return f"something is left in a queue: {mirror!r}"
-    for slots in (pace.upload_slots, pace.delete_slots):
+    for slots in (pace.link_slots, pace.upload_slots, pace.delete_slots):
         if slots._free._value - slots._surplus != slots.limit:
             return f"slots are lost: {slots!r}, {slots._free._value} free"
     return ""

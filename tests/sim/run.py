@@ -29,6 +29,7 @@ from tests.sim.watch import Watch
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.sim.promises import Promise
     from tests.sim.schedule import Schedule, Step
 
 DISK_VERBS = frozenset(
@@ -75,7 +76,8 @@ class Simulation:
         SYSTEM.shortest_read = settings.shortest_read
         SYSTEM.on_absent = lambda path: self.oracle.saw_nothing(path.removeprefix("/srv/assets/"))
         self.disk.on_event = self.watch.event
-        self.disk.on_change = self.oracle.look
+        self.disk.on_change = self._changed
+        self.promises: list[Promise] = []
         self.watch.blind = settings.blind
 
     def run(self) -> Outcome:
@@ -164,6 +166,7 @@ class Simulation:
         self.note("starts")
 
     def end_life(self) -> None:
+        self.promises.clear()
         if self.life is not None:
             self.life.bury()
             self.life = None
@@ -218,6 +221,11 @@ class Simulation:
                 else:
                     self._change(step)
 
+    def _changed(self) -> None:
+        self.oracle.look()
+        for promise in self.promises:
+            promise.look()
+
     def _called(self, operation: str, keys: tuple[str, ...]) -> None:
         self.note(f"{operation} {' '.join(keys[:5])}")
         self.oracle.called(operation, keys)
@@ -236,6 +244,7 @@ class Simulation:
         self.cloud.faults.clear()
         if self.life is not None:
             self.life.trip = None
+            self.life.resume()
         if self.disk.top is not self.disk.home:
             self._troubles.mount("home")
         for path in list(twins(self.disk, self.disk.home)):

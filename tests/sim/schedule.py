@@ -141,6 +141,9 @@ class _Maker:
             steps += self._end(dice.choice(moments) + dice.uniform(0.0, 5.0))
         for _ in range(dice.choice((0, 0, 1, 3))):
             steps += self._trouble(dice.uniform(0.0, span))
+        for _ in range(dice.choice((0, 1, 1, 3))):
+            at = dice.choice(moments) + dice.choice((0.0, 0.02, 0.2, 3.0)) * dice.random()
+            steps.append(Step(at, "flush", (dice.choice(("", "", "a", "b", *PATHS)),)))
         return tuple(sorted(steps, key=lambda step: step.at))
 
     def _path(self) -> str:
@@ -242,7 +245,8 @@ class _Maker:
         if kind == "watch":
             return [Step(at, dice.choice(("lose", "lag")), (dice.choice((0.5, 3.0, 20.0)),))]
         if kind == "person":
-            return [Step(at, dice.choice(("approve", "retry")), ())]
+            verb = dice.choice(("approve", "retry", "pause"))
+            return [Step(at, verb, (dice.choice((0.3, 5.0, 40.0)),) if verb == "pause" else ())]
         return [Step(at, "jump", (dice.uniform(-1, 1) * dice.choice((0.05, 3.0, 900.0)),))]
 
     def _cloud_trouble(self, at: float) -> Step:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.store import rows
 from tests.sim.cloud import Fault
+from tests.sim.promises import Promise
 from tests.sim.system import SYSTEM
 
 if TYPE_CHECKING:
@@ -79,6 +80,28 @@ class Troubles:
         """Try again what is parked."""
         if self._simulation.life is not None:
             self._simulation.life.command(rows.retry)
+
+    def pause(self, seconds: float) -> None:
+        """Let a person stop uploads and deletes for a while."""
+        if (life := self._simulation.life) is not None:
+            life.mirror.parts.brake.is_on = True
+            self._simulation.at(seconds, lambda: None if life.is_dead else life.resume())
+
+    def flush(self, scope: str) -> None:
+        """Have what is there now proved; see `promises`."""
+        simulation = self._simulation
+        if (life := simulation.life) is None:
+            return
+
+        if scope and simulation.watch.lag_seconds:
+            simulation.oracle.is_muddled = True  # one half of a rename may be looked at before anybody knows of it
+
+        def begin() -> None:
+            promise = Promise(simulation, life, scope)
+            simulation.promises.append(promise)
+            life.waiting.append(life.loop.create_task(promise.wait()))
+
+        life.do(begin)
 
     def crash(self, point: str, count: int, down_seconds: float) -> None:
         """Kill the program: at once, or a few points of a kind later."""

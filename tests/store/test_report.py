@@ -10,9 +10,10 @@ import pytest
 
 from tcbsync.core.model import Delete, Keep, Plan, Problem, State, Upload
 from tcbsync.store import rows
+from tcbsync.store.answers import Counts, Held, Leftover, Proved, Stored
 from tcbsync.store.database import REGISTER, open_database
 from tcbsync.store.reader import open_reader
-from tcbsync.store.report import Counts, Held, Leftover, Proved, Report, find_mirror, leftovers
+from tcbsync.store.report import Report, find_mirror, leftovers
 from tests.store.table import NOW, Table, digest_of, file, file_id
 
 if TYPE_CHECKING:
@@ -65,19 +66,6 @@ def test_failures_are_counted_beside(busy: Table) -> None:
     )
 
 
-def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:
-    """Whoever has written, and however often they were asked for before."""
-    with contextlib.closing(open_database(tmp_path / "manifest.db")) as writer:
-        writer.execute(REGISTER, ("site", "env", ""))
-        report = Report(open_reader(tmp_path / "manifest.db"), 1)
-        seen = [report.counts().pending_uploads, report.counts().pending_uploads]
-        for number in range(2):
-            rows.expect(writer, 1, Plan(uploads=[Upload(file(f"{number}"), replaces=False)]), NOW)
-            seen += [report.counts().pending_uploads, report.counts().pending_uploads]
-
-    assert seen == [0, 0, 1, 1, 2, 2]
-
-
 def test_sizes(table: Table) -> None:
     """The bytes that the cloud holds, and those that are to be sent; what is parked is neither."""
     table.prove(file("a", "four"))
@@ -99,6 +87,46 @@ def test_the_oldest_of_what_waits(table: Table) -> None:
     table.do(rows.fail, "parked", "-501007", "parameter error", None)
 
     assert table.report.counts().oldest_pending == NOW + 1
+
+
+def test_what_was_counted_is_counted_anew_after_a_commit(busy: Table) -> None:
+    """And until then it is not: counting reads every row."""
+    before = busy.report.counts()
+    again = busy.report.counts()
+    busy.prove(file("more"))
+
+    after = busy.report.counts()
+
+    assert again is before
+    assert after.files == before.files + 1
+
+
+def test_lists_may_be_short(busy: Table) -> None:
+    """The first of them, in the same order."""
+    for number in range(6):
+        busy.do(rows.fail, f"upload/{number}", "HTTP 502", "bad gateway", NOW + 60)
+
+    assert busy.report.failures(2) == busy.report.failures()[:2]
+    assert busy.report.held(3) == busy.report.held()[:3]
+
+
+def test_what_is_stored(busy: Table) -> None:
+    """Only of a file that is proved now: where the disk has it, its size, and the MD5 that the cloud holds."""
+    assert busy.report.stored("proved/0") == Stored("proved/0", 3, digest_of("one"))
+    assert [busy.report.stored(path) for path in ("kept", "held/0", "upload/0", "missing", "a\udcff")] == [None] * 5
+
+
+def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:
+    """Whoever has written, and however often they were asked for before."""
+    with contextlib.closing(open_database(tmp_path / "manifest.db")) as writer:
+        writer.execute(REGISTER, ("site", "env", ""))
+        report = Report(open_reader(tmp_path / "manifest.db"), 1)
+        seen = [report.counts().pending_uploads, report.counts().pending_uploads]
+        for number in range(2):
+            rows.expect(writer, 1, Plan(uploads=[Upload(file(f"{number}"), replaces=False)]), NOW)
+            seen += [report.counts().pending_uploads, report.counts().pending_uploads]
+
+    assert seen == [0, 0, 1, 1, 2, 2]
 
 
 def test_no_rows(table: Table) -> None:

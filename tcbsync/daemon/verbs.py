@@ -1,0 +1,134 @@
+"""What a person can have a running daemon do: reload, pause, resume, rescan, flush, forget; explain and events tell.
+
+Each answers over the control socket, as the documented JSON of the verb of the same name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from tcbsync.core.errors import ConfigError, StateError
+from tcbsync.core.events import Paused, Resumed
+from tcbsync.core.keys import normal
+from tcbsync.daemon.flushing import Flushing
+from tcbsync.daemon.forget import forget
+from tcbsync.store import pauses
+from tcbsync.store.forgetting import Living
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from tcbsync.daemon.assemble import Assembly
+    from tcbsync.daemon.events import Events
+    from tcbsync.daemon.reload import Reload
+    from tcbsync.engine.mirror import Mirror
+    from tcbsync.store.report import Report
+
+
+class Verbs:
+    """The verbs of one daemon. `report_of` gives the rows of a mirror, to be read."""
+
+    def __init__(
+        self, assembly: Assembly, events: Events, report_of: Callable[[Mirror], Report], reload: Reload | None
+    ) -> None:
+        self._assembly = assembly
+        self._reload = reload
+        self._events = events
+        self._report_of = report_of
+
+    def handlers(self) -> dict[str, Any]:
+        """Give what the control socket answers, by verb."""
+        return {
+            "pause": self._pause,
+            "resume": self._resume,
+            "rescan": self._rescan,
+            "flush": self._flush,
+            "explain": self._explain,
+            "events": self._follow,
+            **({"reload": self._on_reload, "forget": self._forget} if self._reload else {}),
+        }
+
+    def named(self, values: Mapping[str, Any]) -> list[Mirror]:
+        """Give the mirror that was named, or all. Raises ConfigError."""
+        name = values.get("mirror", "")
+        mirrors = [mirror for mirror in self._assembly.mirrors if name in ("", mirror.name)]
+        if not mirrors:
+            raise ConfigError(
+                f"the running daemon has no mirror {name}", hint="`tcbsync reload` makes it read the configuration"
+            )
+        return mirrors
+
+    async def _on_reload(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        assert self._reload is not None, "else there is no such verb"
+        yield await self._reload.reload(dry_run=bool(values.get("dry_run")))
+
+    async def _pause(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        mirrors, now = self.named(values), self._assembly.pace.host.now()
+        new = await asyncio.to_thread(pauses.pause, self._assembly.state_dir, [each.name for each in mirrors], now)
+        for mirror in mirrors:
+            mirror.parts.brake.is_on = True
+            if mirror.name in new:
+                self._assembly.tell(Paused(), mirror.name)
+        return {each.name: {"was": each.name in new, "in_flight": len(each.parts.busy)} for each in mirrors}
+
+    async def _resume(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        mirrors = self.named(values)
+        ended = await asyncio.to_thread(pauses.resume, self._assembly.state_dir, [each.name for each in mirrors])
+        for mirror in mirrors:
+            mirror.parts.brake.is_on = False
+            mirror.nudge()
+            if mirror.name in ended:
+                self._assembly.tell(Resumed(), mirror.name)
+        return {each.name: {"was": each.name in ended, "in_flight": len(each.parts.busy)} for each in mirrors}
+
+    async def _rescan(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        for mirror, scope in self._scopes(values):
+            mirror.hint([(scope, True)])
+        return {mirror.name: {"path": scope} for mirror, scope in self._scopes(values)}
+
+    def _scopes(self, values: Mapping[str, Any]) -> list[tuple[Mirror, str]]:
+        """Give the scopes that were named, each with its mirror. Raises ConfigError."""
+        return [(self.named({"mirror": name})[0], scope) for name, scope in values["scopes"]]
+
+    async def _flush(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        seconds = float(values["seconds"]) if values.get("waits") else None
+        works = [Flushing(mirror, self._report_of(mirror), scope) for mirror, scope in self._scopes(values)]
+        try:
+            async for told in Flushing.together(works, seconds):
+                yield told
+        finally:
+            for work in works:
+                work.close()
+
+    async def _explain(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        (mirror,) = self.named(values)
+        path, now = values["path"], asyncio.get_running_loop().time()
+        gate = self._assembly.pace.closed(mirror.parts.target.env)
+        return {
+            "settles_for": mirror.settle.due_in(path, now),
+            "is_busy": normal(path) in mirror.parts.busy,
+            "is_looking": mirror.looks.is_looking,
+            "has_scanned": mirror.looks.has_scanned,
+            "root_problem": mirror.looks.root_problem,
+            "service": gate.state if gate else "ok",
+            "service_error": str(gate.error) if gate else None,
+        }
+
+    async def _follow(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        last = int(values.get("last", 0))
+        if values.get("follow"):
+            async for told in self._events.follow(last):
+                yield told
+        else:
+            for told in self._events.newest()[-last:]:
+                yield told
+
+    async def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        assert self._reload is not None, "else there is no such verb"
+        if self._reload.turn.locked():
+            raise StateError("a reload, or another forget, is under way", hint="say it again in a moment")
+        former = Living(str(values["mirror"]), str(values["env"]), str(values["prefix"]))
+        async with self._reload.turn:
+            async for told in forget(self._assembly, self._reload.config, former, deletes=bool(values["deletes"])):
+                yield told

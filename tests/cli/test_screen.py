@@ -125,6 +125,7 @@ def watched(stage: Stage, *, is_terminal: bool) -> tuple[int, str]:
             assert select.select([ours], [], [], 30)[0], shown
             shown += os.read(ours, 65_536).decode()
         if word.startswith("1"):
+            time.sleep(2.5)  # it is asked again, and nothing is different
             stage.write(b="b")
             stage.run("sync")
     process.send_signal(signal.SIGINT)

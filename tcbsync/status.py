@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
+from tcbsync.core.words import rate
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Report, find_mirror
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from tcbsync.engine.pace import Pace
     from tcbsync.store.answers import Counts
 
+SHOWN = 3
+"""Of what is in flight, so many are named."""
 STATES = ("starting", "scanning", "held", "offline", "paused", "syncing", "in_sync", "stopped")
 PAUSED = ("paused", "blocked", "full")
 
@@ -61,6 +64,9 @@ class MirrorStatus:
     """Since when a person has stopped uploads and deletes; null: nobody has."""
     reason: str = ""
     """Why the state is not in_sync, in plain words, where something stands in the way."""
+    in_flight: int = 0
+    in_flight_paths: tuple[str, ...] = ()
+    """Some of the paths that are being uploaded or deleted just now."""
 
 
 def iso(seconds: float | None) -> str | None:
@@ -119,6 +125,8 @@ def live_status(
         hold=mirror.looks.root_problem or _hold(report),
         paused_at=iso(paused_at),
         reason=reason,
+        in_flight=len(mirror.parts.busy),
+        in_flight_paths=mirror.parts.busy.some(SHOWN),
     )
 
 
@@ -162,22 +170,12 @@ def limits(service: Mapping[str, Any]) -> list[str]:
     lines = []
     bandwidth, until = service.get("bandwidth"), service.get("bandwidth_until")
     if bandwidth is not None or until is not None:
-        lines.append(f"bandwidth {_rate(bandwidth)}" + (f" until {until}" if until else ""))
+        lines.append(f"bandwidth {rate(bandwidth)}" + (f" until {until}" if until else ""))
     for what in ("uploads", "deletes"):
         now, most = service.get(f"{what}_at_once"), service.get(what)
         if now is not None and most is not None and now < most:
             lines.append(f"{what} lowered to {now} of {most}: the service said too many at once")
     return lines
-
-
-def _rate(count: int | None) -> str:
-    """Write bytes a second as they are configured: in thousands."""
-    if count is None:
-        return "not limited"
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("KB", 10**3)):
-        if count >= size:
-            return f"{count / size:.4g} {unit}/s"
-    return f"{count} bytes/s"
 
 
 def as_json(mirrors: list[MirrorStatus], service: dict[str, Any]) -> dict[str, Any]:

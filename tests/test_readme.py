@@ -46,7 +46,7 @@ def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
     assert "site: 3 files uploaded" in result.stdout
     assert "site: nothing to do, 3 files in the cloud" in result.stdout
     assert "3 files as they should be" in result.stdout
-    assert "site: in_sync" in result.stdout
+    assert "site: in sync" in result.stdout
     assert result.stdout.rstrip().endswith("hello again")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import status
@@ -19,14 +19,19 @@ from tcbsync.cli.common import (
     takes_json,
     takes_mirror,
 )
-from tcbsync.cli.output import as_json, plural, say, seconds, table
+from tcbsync.cli.lines import Span
+from tcbsync.cli.output import as_json, paper, plural, say, signed, table, write
+from tcbsync.cli.telling import command_line, status_lines
+from tcbsync.cli.verdict import moment
 from tcbsync.core.safety import listing_of
+from tcbsync.core.words import ago, span
 from tcbsync.status import MirrorStatus, iso
 from tcbsync.store.pauses import paused
 
 if TYPE_CHECKING:
     import argparse
 
+    from tcbsync.cli.lines import Tone
     from tcbsync.config.schema import Config
 
 
@@ -55,18 +60,27 @@ def add_verbs(verbs: Verbs) -> None:
         "List the deletes that wait for approval. With the reason; exit code 4 where there are any, or where the root"
         " cannot be seen.",
     )
-    for verb in (ask, failed, held):
+    form = ask.add_mutually_exclusive_group()
+    form.add_argument("--watch", action="store_true", help="show it again every two seconds, until Ctrl-C")
+    form.add_argument("--json", action="store_true", help="report as JSON")
+    for verb in (failed, held):
         takes_json(verb)
+    for verb in (ask, failed, held):
         takes_mirror(verb)
 
 
 async def _status(options: argparse.Namespace) -> int:
     config = load_config(options)
+    if options.watch:
+        from tcbsync.cli.watching import watch  # noqa: PLC0415 - only it does
+
+        await watch(lambda: _answer(options, config))
+        return exits.DONE
     answer = await _answer(options, config)
     if options.json:
         as_json(answer)
     else:
-        _print_status(answer)
+        write(status_lines(answer, time.time(), paper()))
     if any(mirror["hold"] for mirror in answer["mirrors"]):
         return exits.HELD
     is_incomplete = any(mirror["failed"] or mirror["problems"] for mirror in answer["mirrors"])
@@ -93,64 +107,63 @@ async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]
     return {**answer, "mirrors": [told.get(name, untold[name]) for name in names]}
 
 
-def _print_status(answer: dict[str, Any]) -> None:
-    for mirror in answer["mirrors"]:
-        say(f"{mirror['name']}: {mirror['state']}, {plural(mirror['files'], 'file')} in the cloud")
-        counts = {
-            "to upload": mirror["pending_uploads"],
-            "to delete": mirror["pending_deletes"],
-            "failed (see `tcbsync failed`)": mirror["failed"],
-            "held (see `tcbsync held`)": mirror["held_deletes"],
-            "kept though gone here": mirror["kept"],
-            "cannot be looked at (see `tcbsync failed`)": mirror["problems"],
-            "changed without an event, found by rescans": mirror["drift"],
-        }
-        if any(counts.values()):
-            say(f"  {', '.join(f'{count:,} {what}' for what, count in counts.items() if count)}")
-        if mirror["reason"]:
-            say(f"  {mirror['reason']}")
-        if mirror["watch_reason"]:
-            say(f"  watching ({mirror['watch_mode']}): {mirror['watch_reason']}")
-        if mirror["last_scan_at"]:
-            say(f"  last full scan {_ago(mirror['last_scan_at'])}, last known equal {_ago(mirror['last_proved_at'])}")
-    service = answer["service"]
-    if service["state"] not in ("ok", "stopped", "unknown"):
-        until = f", next try {service['paused_until']}" if service["paused_until"] else ""
-        say(f"service: {service['state']}{until}: {service['last_error']}")
-    say(*status.limits(service))
-    if notice := service.get("notice"):
-        say(f"notice: {notice}")
-
-
-def _ago(moment: str | None) -> str:
-    if moment is None:
-        return "never"
-    passed = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds()
-    return f"{moment} ({seconds(max(0.0, passed))} ago)"
-
-
 def _failed(options: argparse.Namespace) -> int:
     config = load_config(options)
     rows = [row for each in reported(options, config) for row in _failures(each)]
     if options.json:
         as_json(rows)
     elif not rows:
-        say("nothing failed")
+        say(signed("well", "nothing failed"))
     else:
-        table(
-            [row["mirror"], row["path"] or "(root)", row["code"], _tries(row), row["reason"]]
-            for row in sorted(rows, key=lambda row: not row["blocks"])
-        )
-        if any(row["parked"] for row in rows):
-            say("what is parked waits for `tcbsync retry`, or for a change of the file")
+        _print_failed(sorted(rows, key=lambda row: not row["blocks"]))
     return exits.INCOMPLETE if any(row["blocks"] for row in rows) else exits.DONE
 
 
-def _tries(row: dict[str, Any]) -> str:
+def _print_failed(rows: list[dict[str, Any]]) -> None:
+    now = time.time()
+    table(
+        [
+            row["mirror"],
+            Span(row["path"] or "(root)", "strong"),
+            Span(
+                row["code"],
+                "act" if row["parked"] or row["code"] == "problem" else "wait" if row["attempts"] else "quiet",
+            ),
+            _tries(row, now),
+            row["reason"],
+        ]
+        for row in rows
+    )
+    parked = sum(row["parked"] for row in rows)
+    later = sum(row["attempts"] > 0 for row in rows) - parked
+    unseen = sum(row["code"] == "problem" for row in rows)
+    if parked:
+        what = "waits" if parked == 1 else "wait"
+        told = f"{plural(parked, 'file')} {what} for `tcbsync retry`, or for a change of the file."
+        say(signed("act", told), hang=2)
+    if unseen:
+        told = f"{plural(unseen, 'path')} cannot be looked at: nothing there is sent or deleted until that is mended."
+        say(signed("act", told), hang=2)
+    if later > 0:
+        what = "is" if later == 1 else "are"
+        say(signed("wait", f"{plural(later, 'file')} {what} tried again; `tcbsync retry` does so now."), hang=2)
+    if skipped := len(rows) - parked - later - unseen:
+        what = "is" if skipped == 1 else "are"
+        say(f"  {plural(skipped, 'name')} {what} skipped, and can never be mirrored.", hang=2)
+
+
+def _tone(row: dict[str, Any]) -> Tone:
+    if row["parked"] or row["code"] == "problem":
+        return "act"
+    return "wait" if row["attempts"] else "quiet"
+
+
+def _tries(row: dict[str, Any], now: float) -> str:
     if not row["attempts"]:
         return ""
-    when = "parked" if row["parked"] else f"next {row['next_try_at'] or 'now'}"
-    return f"{plural(row['attempts'], 'try')}, {when}"
+    at = moment(row["next_try_at"])
+    later = "next now" if at is None or at <= now else f"next in {span(at - now)}"
+    return f"{plural(row['attempts'], 'try')}, {'parked' if row['parked'] else later}"
 
 
 def _failures(mirror: Reported) -> list[dict[str, Any]]:
@@ -206,15 +219,24 @@ def _held(options: argparse.Namespace) -> int:
     if options.json:
         as_json(mirrors)
     elif not mirrors:
-        say("nothing is held")
+        say(signed("well", "nothing is held"))
     else:
         for each in mirrors:
-            _print_held(each)
+            _print_held(each, time.time())
     return exits.HELD if mirrors else exits.DONE
 
 
-def _print_held(held: dict[str, Any]) -> None:
-    say(f"{held['mirror']}: {held['reason']}", f"held since {_ago(held['since'])}")
-    table([f"  {each['path']}", f"since {each['since']}"] for each in held["deletes"])
+def _print_held(held: dict[str, Any], now: float) -> None:
+    since = moment(held["since"])
+    waited = "" if since is None else f" (held for {span(now - since)})"
+    say(signed("act", Span(f"{held['mirror']}: {held['reason']}", "strong"), waited), hang=2)
+    table((f"  {each['path']}", Span(_since(each["since"], now), "quiet")) for each in held["deletes"])
     if held["deletes"]:
-        say(f"put the files back, or let exactly these go with: tcbsync approve {held['mirror']} --list {held['list']}")
+        say("  Put the files back, or let exactly these go:", hang=2)
+        command = f"tcbsync approve {held['mirror']} --list {held['list']}"
+        write(command_line(command, paper()))
+
+
+def _since(text: str, now: float) -> str:
+    at = moment(text)
+    return "" if at is None else ago(now - at)

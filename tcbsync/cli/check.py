@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync import status
-from tcbsync.cli import exits
+from tcbsync.cli import exits, steps
 from tcbsync.cli.common import Verbs, declare, load_config, reported, takes_json
-from tcbsync.cli.output import as_json, plural, say, seconds
+from tcbsync.cli.lines import Span
+from tcbsync.cli.output import as_json, paper, plural, say, seconds, sign, signed
 from tcbsync.core.errors import CloudError, ConfigError, StateError
 from tcbsync.core.ignore import Rules
 from tcbsync.daemon.assemble import connect
@@ -72,16 +73,34 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 async def _check(options: argparse.Namespace) -> int:
-    config = load_config(options)
-    points = [*_local(options, config), await _credentials(config, is_offline=options.offline)]
+    try:
+        config = load_config(options)
+    except ConfigError as error:
+        if not error.mistakes:
+            raise
+        points = [wrong("configuration", each, steps.about_mistake(each), exits.CONFIG) for each in error.mistakes]
+    else:
+        points = [*_local(options, config), await _credentials(config, is_offline=options.offline)]
     if options.json:
         as_json([point._asdict() for point in points])
     else:
-        for point in points:
-            say(f"{'ok   ' if point.is_right else 'WRONG'} {point.what}: {point.found}")
-            if point.advice:
-                say(f"      {point.advice}")
+        _print(points)
     return max((point.code for point in points), key=exits.URGENCY.index)
+
+
+def _print(points: list[Point]) -> None:
+    for point in points:
+        plain = "ok    " if point.is_right else "WRONG "
+        told = Span(point.what, "" if point.is_right else "strong"), f": {point.found}"
+        say(signed("well" if point.is_right else "act", *told, plain=plain), hang=2)
+        if point.advice:
+            on = paper()
+            begin = "      " if on.width is None else f"  {sign('next')} "
+            say([Span(begin, "quiet"), point.advice], hang=4)
+    if bad := sum(not point.is_right for point in points):
+        say(f"{bad} of {plural(len(points), 'point')} {'needs' if bad == 1 else 'need'} you")
+    else:
+        say("all is as it must be")
 
 
 def _local(options: argparse.Namespace, config: Config) -> Iterator[Point]:
@@ -119,12 +138,13 @@ def _folder(mirror: MirrorConfig, objects: int) -> tuple[Point, int]:
     try:
         Disk(mirror.root, mirror.prefix, Rules()).identity()
     except OSError as error:
-        advice = "is the volume mounted, and may this user read it? `run` starts all the same, and waits for it"
-        return wrong(what, f"{where}: {error.strerror}", advice, exits.HELD), 0
+        return wrong(what, f"{where}: {error.strerror}", steps.about_root(mirror.root), exits.HELD), 0
     try:
         rules = read_rules(mirror.root, mirror.ignore)
     except OSError as error:
-        return wrong(what, f"{error.filename}: {error.strerror}", "nothing is mirrored until it can be read"), 0
+        way = steps.opening(mirror.root)
+        advice = "nothing is mirrored until it can be read" + (f": {way}" if way else "")
+        return wrong(what, f"{error.filename}: {error.strerror}", advice), 0
     seen = _look(Disk(mirror.root, mirror.prefix, rules))
     found = f"{where}: {plural(seen.files, 'file')} in {plural(seen.directories, 'directory')}"
     if objects and not seen.files:
@@ -133,7 +153,7 @@ def _folder(mirror: MirrorConfig, objects: int) -> tuple[Point, int]:
     for paths, trouble in ((seen.problems, "cannot be looked at"), (seen.unread, "cannot be read")):
         if paths:
             text = f"{found}; {plural(len(paths), 'path')} {trouble}, such as {', '.join(paths[:3])}"
-            advice = "give the user that tcbsync runs as the right to it, rename it, or ignore it"
+            advice = steps.about_paths(mirror.root, paths[0].partition(" (")[0] if paths is seen.problems else paths[0])
             return wrong(what, text, advice, exits.INCOMPLETE), seen.directories
     if rules.mistakes:
         advice = "a line that is no rule means nothing: correct it, or take it out"
@@ -164,8 +184,7 @@ def _watches(directories: int) -> Point:
     try:
         Inotify().close()
     except OSError as error:
-        advice = "raise fs.inotify.max_user_instances, or the limit of open files; until then folders are rescanned"
-        return wrong(what, f"inotify cannot be used: {error.strerror}", advice)
+        return wrong(what, f"inotify cannot be used: {error.strerror}", steps.about_instances())
     found = f"{name} is {value:,}, for {plural(directories, 'directory')}"
     if value < 2 * directories:
         line = f"{name} = {max(ROOMY_WATCHES, 4 * directories)}"
@@ -186,7 +205,7 @@ def _state(config: Config) -> Iterator[Point]:
         yield wrong(what, f"{above} is not a directory", "state_dir must be a directory that tcbsync may write")
         return
     if not os.access(above, os.W_OK | os.X_OK):
-        yield wrong(what, f"{above} is not writable for this user", "give it to the user that tcbsync runs as: chown")
+        yield wrong(what, f"{above} is not writable for {steps.user()}", steps.about_state(above, state_dir))
     else:
         process = holder(state_dir)
         yield Point(what, is_right=True, found=f"{state_dir}, in use by {process}" if process else str(state_dir))
@@ -225,7 +244,7 @@ async def _credentials(config: Config, *, is_offline: bool) -> Point:
             return Point(what, is_right=True, found="there; not tried (--offline)")
         await cloud.sign_in()
     except CloudError as error:
-        return wrong(what, error.args[0], error.hint or "is it up, and may this host reach it?", exits.code_of(error))
+        return wrong(what, error.args[0], steps.about_service(error, config), exits.code_of(error))
     finally:
         await cloud.close()
     return Point(what, is_right=True, found=f"{config.service.api_base} gave an access token")

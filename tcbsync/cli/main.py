@@ -15,10 +15,12 @@ from tcbsync.cli import (
     act,
     ask,
     check,
+    completion,
     exits,
     explain,
     flush,
     forget,
+    init,
     manifest,
     plan,
     stand_in,
@@ -52,14 +54,38 @@ seen; 75 the service could not be reached, try later; 78 the configuration is wr
 """
 
 
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest verb, whose indent argparse forgets: its help would begin on a line of its own."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Take an option or verb in."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - argparse has no other way to be asked
+            self._action_max_length += self._indent_increment
+
+
 def parser() -> argparse.ArgumentParser:
     """Describe every verb."""
-    top = argparse.ArgumentParser(
-        prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    top = argparse.ArgumentParser(prog="tcbsync", description=DESCRIPTION, epilog=EPILOG, formatter_class=Help)
     top.add_argument("--version", action="version", version=f"tcbsync {__version__}")
     verbs = top.add_subparsers(metavar="VERB", required=True)
-    for room in (work, plan, ask, explain, url, flush, act, steer, check, verify, manifest, forget, stand_in):
+    for room in (
+        init,
+        work,
+        plan,
+        ask,
+        explain,
+        url,
+        flush,
+        act,
+        steer,
+        check,
+        verify,
+        manifest,
+        forget,
+        stand_in,
+        completion,
+    ):
         room.add_verbs(verbs)
     return top
 

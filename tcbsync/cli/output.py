@@ -1,41 +1,86 @@
-"""How things look on a terminal: counts, sizes, ages, lists. Prints; decides nothing.
+"""Writes what verbs say, on a terminal and elsewhere. Prints; decides nothing.
 
-Rule: a line is a line. Whatever a file is called, it neither breaks a line nor steers the terminal.
+Rule: colours and the width matter only where somebody looks. In a pipe or a file no line is broken, and nothing but
+text is written.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tcbsync.core.words import plural, printable, size
+from tcbsync.cli.lines import SIGNS, Paper, Span, columns, laid
+from tcbsync.core.words import plural, printable, seconds, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import TextIO
+
+    from tcbsync.cli.lines import Line, Tone
 
 __all__ = ["as_json", "plural", "printable", "say", "seconds", "size", "table", "warn"]
 
-
-def seconds(count: float) -> str:
-    """Write a span of time for people."""
-    if count < 120:
-        return f"{count:.1f} s"
-    if count < 7200:
-        return f"{count / 60:.0f} min"
-    return f"{count / 3600:.1f} h"
+MOST_CELLS = 100
+"""Longer lines than these are hard to read, however wide the terminal is."""
 
 
-def say(*lines: str) -> None:
-    """Print lines."""
+def is_steerable(stream: TextIO) -> bool:
+    """Whether it is a terminal whose cursor can be moved."""
+    return stream.isatty() and os.environ.get("TERM", "dumb") not in ("", "dumb", "unknown")
+
+
+def paper(stream: TextIO | None = None) -> Paper:
+    """Say what is written on, by default standard output. NO_COLOR is obeyed: https://no-color.org."""
+    stream = sys.stdout if stream is None else stream
+    if stream is None or not stream.isatty():
+        return Paper()
+    return Paper(
+        is_coloured=is_steerable(stream) and not os.environ.get("NO_COLOR"),
+        width=max(20, min(MOST_CELLS, shutil.get_terminal_size().columns)),
+    )
+
+
+def sign(name: str) -> str:
+    """Give a sign that standard output can show."""
+    fine, plain = SIGNS[name]
+    try:
+        fine.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return fine
+
+
+def signed(tone: Tone, *rest: str | Span, plain: str = "") -> Line:
+    """Give a line that begins with the sign of a tone on a terminal, and with a `plain` word elsewhere, if at all."""
+    if paper().width is None:
+        return [plain, *rest]
+    return [Span(sign(tone), tone), " ", *rest]
+
+
+def say(*lines: Line, hang: int = 0) -> None:
+    """Print lines; where the terminal ends they go on below, indented by `hang`."""
+    if not lines:
+        return
+    on = paper()
     for line in lines:
-        print(printable(line))
+        print("\n".join(laid(line, on, hang)))
+
+
+def write(lines: Iterable[str]) -> None:
+    """Print lines that are laid out already."""
+    for line in lines:
+        print(line)
 
 
 def warn(text: str) -> None:
     """Print to standard error; the text may have several lines."""
+    on = paper(sys.stderr)
     for line in text.split("\n"):
-        print(printable(line), file=sys.stderr)
+        for part in laid(line, on, hang=2):
+            print(part, file=sys.stderr)
 
 
 def as_json(value: Any) -> None:
@@ -45,11 +90,6 @@ def as_json(value: Any) -> None:
     print(text.encode("utf-8", "backslashreplace").decode())
 
 
-def table(rows: Iterable[Sequence[str]]) -> None:
+def table(rows: Iterable[Sequence[str | Span]]) -> None:
     """Print rows in columns; the last one is as wide as it needs."""
-    rows = [[printable(cell) for cell in row] for row in rows]
-    if not rows:
-        return
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
-    for row in rows:
-        print("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip())
+    write(columns(rows, paper()))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import status
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, say, size, warn
+from tcbsync.cli.lines import Span
+from tcbsync.cli.output import as_json, plural, say, signed, size, warn
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.errors import LocalError
 from tcbsync.core.ignore import IGNORE_FILE
@@ -33,8 +34,21 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
+    from tcbsync.cli.lines import Tone
     from tcbsync.config.schema import MirrorConfig
     from tcbsync.store.answers import Failure
+
+TONES: dict[str, Tone] = {
+    "upload": "well",
+    "replace": "well",
+    "delete": "wait",
+    "held": "act",
+    "wait": "wait",
+    "problem": "act",
+    "skip": "quiet",
+    "touch": "quiet",
+    "keep": "quiet",
+}
 
 
 @dataclass(slots=True)
@@ -250,7 +264,9 @@ def _lines(forecast: Forecast) -> list[tuple[str, str, str]]:
 
 def _print(forecast: Forecast) -> None:
     plan = forecast.plan
-    say(*(f"{word:8} {path or '(root)'}  {detail}".rstrip() for path, word, detail in _lines(forecast)))
+    for path, word, detail in _lines(forecast):
+        after = f" {path or '(root)'}{f'  {detail}' if detail else ''}"
+        say([Span(f"{word:8}", TONES.get(word, "")), after], hang=9)
     total = sum(upload.found.fingerprint.size for upload in plan.uploads)
     counts = {
         f"{plural(len(plan.uploads), 'upload')} ({size(total)})": plan.uploads,
@@ -265,6 +281,8 @@ def _print(forecast: Forecast) -> None:
     parts = [text for text, paths in counts.items() if paths]
     if not plan:
         parts.insert(0, "nothing to do")
-    say(f"{forecast.name}: {', '.join([*parts, f'{plan.unchanged:,} unchanged'])}")
+    tone: Tone = "act" if forecast.hold or plan.problems or forecast.waiting else "busy" if plan else "well"
+    told = f": {', '.join([*parts, f'{plan.unchanged:,} unchanged'])}"
+    say(signed(tone, Span(forecast.name, "strong"), told), hang=2)
     if forecast.hold:
         warn(f"{forecast.name}: deletes {'are' if forecast.held else 'would be'} held: {forecast.hold}")

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from tcbsync.daemon.assemble import Assembly
 
 
+NAME_CELLS = 24
+"""A longer name would leave no room for the bar."""
+
+
 class Bars:
     """A bar for each mirror: files that are done, of those that were found to want something."""
 
@@ -43,7 +47,7 @@ class Bars:
         """Draw how far each mirror is."""
         for mirror in assembly.mirrors:
             if mirror.name not in self._tasks:
-                self._tasks[mirror.name] = self._progress.add_task(mirror.name, total=None, note="")
+                self._tasks[mirror.name] = self._progress.add_task(_short(mirror.name), total=None, note="")
             tally, sight = mirror.parts.tally, mirror.looks.sight
             done = tally.uploads + tally.deletes
             note = size(tally.upload_bytes)
@@ -54,3 +58,7 @@ class Bars:
                 note = printable(f"{gate.state}: {gate.error}")
             total = max(done, sight.uploads + sight.deletes)
             self._progress.update(self._tasks[mirror.name], completed=done, total=total, note=note)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAME_CELLS else f"{name[: NAME_CELLS - 1]}\u2026"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Reported, Verbs, declare, load_config, reported, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, say, warn
+from tcbsync.cli.output import as_json, printable, warn, write
 from tcbsync.cli.paths import beneath
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.batch import batches
@@ -56,7 +56,7 @@ async def _url(options: argparse.Namespace) -> int:
     if options.json:
         as_json(answer)
     else:
-        say(*(link for link in answer.values() if link))
+        write(printable(link) for link in answer.values() if link)  # whole, to be copied
     for given in (given for given, link in answer.items() if link is None):
         warn(f"{given}: not in the cloud, as far as is known; `tcbsync plan` and `tcbsync failed` say why")
     return exits.DONE if all(answer.values()) else exits.INCOMPLETE

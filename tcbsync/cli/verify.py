@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, reported, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, say, warn
+from tcbsync.cli.lines import Span
+from tcbsync.cli.output import as_json, plural, say, signed, warn
 from tcbsync.cli.work import exit_code
 from tcbsync.cloud.api import BATCH
 from tcbsync.cloud.retry import Retry, RetryingCloud
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import argparse
 
     from tcbsync.cli.common import Reported
+    from tcbsync.cli.lines import Tone
     from tcbsync.cloud.api import Cloud, Download
     from tcbsync.config.schema import Config
     from tcbsync.store.answers import Proved
@@ -86,13 +88,17 @@ async def _verify(options: argparse.Namespace) -> int:
 
 
 def _print(name: str, findings: Findings) -> None:
-    say(*(f"{path}: {reason}" for path, reason in sorted(findings.wrong + findings.unsure)))
+    told: list[tuple[str, Tone, str]]
+    told = [(path, "act", reason) for path, reason in findings.wrong]
+    told += [(path, "wait", reason) for path, reason in findings.unsure]
+    for path, tone, reason in sorted(told):
+        say([Span(path, tone), f": {reason}"], hang=2)
     good, wrong, unsure = findings.good, len(findings.wrong), len(findings.unsure)
     parts = [f"{plural(good, 'file')} as {'it' if good == 1 else 'they'} should be"]
     parts += [f"{wrong:,} not"] if wrong else []
     parts += [f"{unsure:,} could not be asked"] if unsure else []
     parts += [f"{findings.pending:,} not uploaded yet"] if findings.pending else []
-    say(f"{name}: {', '.join(parts)}")
+    say(signed("act" if wrong else "wait" if unsure else "well", Span(name, "strong"), f": {', '.join(parts)}"), hang=2)
 
 
 def _described(name: str, findings: Findings) -> dict[str, object]:

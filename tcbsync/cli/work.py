@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, say, seconds, size, warn
+from tcbsync.cli.lines import Span
+from tcbsync.cli.output import as_json, plural, say, seconds, signed, size, warn
 from tcbsync.config.load import find_config, load
+from tcbsync.core.words import stock
 from tcbsync.daemon import once
 from tcbsync.status import iso
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from tcbsync.cli.lines import Line, Tone
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.daemon.once import Outcome
 
@@ -108,16 +111,22 @@ def _summarise(outcome: Outcome, took: float) -> None:
     done, counts = outcome.done, outcome.counts
     if done.uploads or done.deletes or done.touches or exit_code(outcome) != exits.DONE:
         rate = f" at {done.uploads / took:,.0f} a second" if done.uploads > 100 else ""
-        uploaded = f"{plural(done.uploads, 'file')} uploaded ({size(done.upload_bytes)}){rate}"
-        parts = [uploaded, f"{done.deletes:,} deleted", f"{counts.files:,} in the cloud", seconds(took)]
+        sized = f" ({size(done.upload_bytes)})" if done.uploads else ""
+        parts = [f"{plural(done.uploads, 'file')} uploaded{sized}{rate}", f"{done.deletes:,} deleted"]
     else:
-        parts = ["nothing to do", f"{plural(counts.files, 'file')} in the cloud", seconds(took)]
-    say(f"{outcome.name}: {', '.join(parts)}")
+        parts = ["nothing to do"]
+    stored = stock(counts.files, held=counts.held_deletes, kept=counts.kept)
+    say(_signed(outcome, f": {', '.join([*parts, stored, seconds(took)])}"), hang=2)
     if outcome.paused_at is not None:
         lets = f"`tcbsync resume {outcome.name}` lets it go on"
         warn(f"{outcome.name}: paused by hand since {iso(outcome.paused_at)}: nothing was sent or deleted; {lets}")
     for trouble in _troubles(outcome):
         warn(f"{outcome.name}: {trouble}")
+
+
+def _signed(outcome: Outcome, words: str) -> Line:
+    tones: dict[int, Tone] = {exits.DONE: "well", exits.UNREACHABLE: "wait"}
+    return signed(tones.get(exit_code(outcome), "act"), Span(outcome.name, "strong"), words)
 
 
 STATES = {

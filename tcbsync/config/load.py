@@ -52,7 +52,15 @@ def find_config(given: Path | None) -> Path:
 def load(path: Path) -> Config:
     """Read and check a configuration. Raises ConfigError with every mistake that was found."""
     mistakes = Mistakes(str(path))
-    text = _text(path, mistakes)
+    return _loaded(_text(path, mistakes), mistakes)
+
+
+def load_text(text: str, name: str) -> Config:
+    """Check the text of a configuration, which mistakes call `name`. Raises ConfigError."""
+    return _loaded(text, Mistakes(name))
+
+
+def _loaded(text: str | None, mistakes: Mistakes) -> Config:
     node = None if text is None else compose(text, mistakes)
     config = WRONG if node is None else read(node, Config, "", mistakes)
     if isinstance(config, Config):

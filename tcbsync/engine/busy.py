@@ -32,6 +32,10 @@ class Busy:
     def __repr__(self) -> str:
         return f"<Busy {len(self._paths)} paths, {len(self._again)} to be looked at again>"
 
+    def some(self, count: int) -> tuple[str, ...]:
+        """Name so many of them at most. May be asked from another thread."""
+        return tuple(list(self._paths)[:count])
+
     @contextlib.contextmanager
     def holding(self, paths: Iterable[str]) -> Iterator[None]:
         """Work on `paths`. Whatever was decided about them meanwhile is looked at again afterwards."""

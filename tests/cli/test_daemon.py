@@ -41,11 +41,12 @@ def test_status_comes_from_the_daemon(stage: Stage) -> None:
 
     (described,) = answer["mirrors"]
     assert plain.code == exits.DONE
-    assert plain.lines[0] == "site: in_sync, 1 file in the cloud"
+    assert plain.lines[0] == "In sync."
+    assert "site: in sync, 1 file in the cloud (1 byte)" in plain.lines
     assert described.keys() >= STATUS_FIELDS
     assert described["watch_mode"] == "inotify"
     service = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
-    limits = {"uploads_at_once": 16, "deletes_at_once": 4, "bandwidth": None, "bandwidth_until": None}
+    limits = {"uploads_at_once": 32, "deletes_at_once": 4, "bandwidth": None, "bandwidth_until": None}
     assert answer["service"] == {**service, **limits, "uploads": 32, "deletes": 4}
     assert stage.objects() == {"a.txt": b"a"}
 
@@ -137,7 +138,7 @@ def test_held_deletes_go_when_they_are_approved(stage: Stage) -> None:
 
         assert (wrong.code, "other deletes are held now" in wrong.err) == (exits.FAILED, True)
         assert (held.code, status.code) == (exits.HELD, exits.HELD)
-        assert "  the root holds no files any more; 2 objects would be deleted" in status.lines
+        assert "  The root holds no files any more; 2 objects would be deleted. Put the files back" in status.out
         assert approved.out == "site: 2 deletes approved, carried out by the daemon, now\n"
         eventually(lambda: stage.objects() == {})
 
@@ -156,7 +157,7 @@ def test_a_root_that_goes_away_and_comes_back(stage: Stage) -> None:
         away.rename(stage.root)
 
         assert status.code == exits.HELD
-        assert any(f"root {stage.root} is missing" in line for line in status.lines)
+        assert any(f"Root {stage.root} is missing" in line for line in status.lines)
         eventually(lambda: in_sync(stage))
         assert set(stage.objects()) == {"a.txt"}
 
@@ -184,8 +185,8 @@ def test_a_mirror_that_the_daemon_does_not_know(stage: Stage) -> None:
         result = stage.run("status")
 
     assert "new: stopped, 0 files in the cloud" in result.lines
-    assert "  the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again" in (
-        result.lines
+    assert "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again" in (
+        result.out
     )
 
 
@@ -233,7 +234,7 @@ def test_a_signal_ends_it(stage: Stage, number: signal.Signals) -> None:
         assert daemon.process.wait(60) == exits.DONE
         assert "Traceback" not in daemon.log
     assert not (stage.state_dir / "control.sock").exists()
-    assert stage.run("status").lines[0] == "site: stopped, 1 file in the cloud"
+    assert "site: stopped, 1 file in the cloud (1 byte)" in stage.run("status").lines
 
 
 def test_after_a_kill_the_state_is_free(stage: Stage) -> None:
@@ -248,7 +249,7 @@ def test_after_a_kill_the_state_is_free(stage: Stage) -> None:
     status, sync = stage.run("status"), stage.run("sync")
 
     assert is_left
-    assert status.lines[0] == "site: stopped, 1 file in the cloud"
+    assert "site: stopped, 1 file in the cloud (1 byte)" in status.lines
     assert sync.out.startswith("site: nothing to do, 1 file in the cloud")
     with stage.daemon():
         eventually(lambda: in_sync(stage))

@@ -29,6 +29,7 @@ REPORTING = [
     *("reload", "pause", "resume", "rescan", "flush", "explain", "events", "forget"),
 ]
 CONTRACT = {"run", *REPORTING, "manifest", "emulator", "demo"}
+CONTRACT |= {"completion", "init"}
 
 
 def test_the_verbs_are_those_of_the_contract() -> None:

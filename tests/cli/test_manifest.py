@@ -241,7 +241,7 @@ def test_beside_a_daemon(stage: Stage, tmp_path: Path) -> None:
 
     with stage.daemon() as daemon:
         eventually(lambda: stage.objects().keys() == {"a.txt", "b.txt"})
-        eventually(lambda: "in_sync" in stage.run("status").out)
+        eventually(lambda: "site: in sync" in stage.run("status").out)
         file = exported(stage, tmp_path / "export")
         refused = run(stage, "import", file)
         assert daemon.process.poll() is None

@@ -22,6 +22,7 @@ from tcbsync.cli.output import plural, printable, seconds, size
         (1, "directory", "1 directory"),
         (2, "directory", "2 directories"),
         (2, "try", "2 tries"),
+        (2, "day", "2 days"),
     ],
 )
 def test_nouns_agree_with_their_number(count: int, what: str, expected: str) -> None:

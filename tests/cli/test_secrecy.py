@@ -152,7 +152,7 @@ def test_what_keeps_it_from_starting_tells_no_secret(stage: Stage, name: str) ->
 
     said = (result.out + result.err).encode()
     assert result.code != 0
-    assert "WRONG credentials: " in result.out or "tcbsync: the configuration is wrong:" in result.err
+    assert "WRONG credentials: " in result.out or "WRONG configuration: " in result.out
     assert not leaks(said + every_byte(stage.state_dir), {PASSWORD, TOKEN, "0123456789abcdef", "12345678901234567890"})
 
 

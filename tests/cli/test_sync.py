@@ -25,8 +25,8 @@ def test_what_is_done_is_summed_up(stage: Stage) -> None:
     second = stage.run("sync")
 
     assert (first.code, second.code) == (exits.DONE, exits.DONE)
-    assert first.out.startswith("site: 3 files uploaded (10 bytes), 0 deleted, 3 in the cloud, ")
-    assert second.out.startswith("site: 1 file uploaded (7 bytes), 1 deleted, 2 in the cloud, ")
+    assert first.out.startswith("site: 3 files uploaded (10 bytes), 0 deleted, 3 files in the cloud, ")
+    assert second.out.startswith("site: 1 file uploaded (7 bytes), 1 deleted, 2 files in the cloud, ")
     assert (first.err, second.err) == ("", "")
     assert stage.objects() == {"a.txt": b"changed", "sub/b.txt": b"b"}
 
@@ -52,7 +52,7 @@ def test_failed_files_are_told_of(stage: Stage) -> None:
     result = stage.run("sync")
 
     assert result.code == exits.INCOMPLETE
-    assert result.out.startswith("site: 1 file uploaded (4 bytes), 0 deleted, 1 in the cloud, ")
+    assert result.out.startswith("site: 1 file uploaded (4 bytes), 0 deleted, 1 file in the cloud, ")
     assert result.err == "site: 1 file failed; `tcbsync failed` says which, and why\n"
     assert stage.objects() == {"good.txt": b"good"}
 

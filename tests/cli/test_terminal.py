@@ -58,7 +58,8 @@ def test_on_a_terminal_there_are_bars(stage: Stage) -> None:
     assert re.search(r"\d+/60", shown)
     assert "\u2501" in shown  # of a bar
     assert shown.count("\x1b[?25h") == shown.count("\x1b[?25l") == 1  # the cursor is hidden, and shown again
-    assert shown.rpartition("\x1b[2K")[2].startswith("site: 60 files uploaded (5.9 KiB)")
+    summary = "\x1b[32m\u2713\x1b[0m \x1b[1msite\x1b[0m: 60 files uploaded (5.9 KiB)"
+    assert shown.rpartition("\x1b[2K")[2].startswith(summary)
 
 
 def test_on_a_terminal_trouble_is_shown_beside_the_bar(stage: Stage) -> None:
@@ -93,7 +94,8 @@ def test_elsewhere_there_are_plain_lines(stage: Stage) -> None:
 
     assert result.code == exits.DONE
     assert result.err == ""
-    assert re.fullmatch(r"site: 60 files uploaded \(60 bytes\), 0 deleted, 60 in the cloud, [\d.]+ s\n", result.out)
+    told = r"site: 60 files uploaded \(60 bytes\), 0 deleted, 60 files in the cloud, [\d.]+ s\n"
+    assert re.fullmatch(told, result.out)
 
 
 @pytest.mark.parametrize("verb", ["plan", "failed", "status", "--help"])

@@ -284,3 +284,34 @@ async def test_more_again_before_fewer_has_come_about() -> None:
 
     assert not fifth.done()
     fifth.cancel()
+
+
+async def test_a_new_number_forgets_what_was_too_much() -> None:
+    """What the service complained of was said of the old one: there is no ceiling, and no rise to be taken back."""
+    slots = Slots(8)
+    slots.narrow(slots.changes, 0.0)
+
+    slots.resize(4)
+    for _ in range(4):
+        await slots.acquire()
+    slots.narrow(slots.changes, 1.0)
+    slots.resize(2)
+    slots.resize(3)
+
+    assert slots.limit == slots.most == 3
+    slots.release()
+    slots.release()
+    assert slots.narrow(slots.changes, 2.0)
+    assert slots.limit == 1
+
+
+async def test_a_complaint_about_more_than_there_are_now_is_answered() -> None:
+    """A call that began while there were more says nothing of the fewer that a person has asked for since."""
+    slots = Slots(8)
+    began = slots.changes
+    slots.resize(4)
+
+    is_answered = slots.narrow(began, 0.0)
+
+    assert is_answered
+    assert slots.limit == 4

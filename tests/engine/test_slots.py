@@ -287,22 +287,22 @@ async def test_more_again_before_fewer_has_come_about() -> None:
 
 
 async def test_a_new_number_forgets_what_was_too_much() -> None:
-    """What the service complained of was said of the old one: there is no ceiling, and no rise to be taken back."""
+    """What the service complained of was said of the old one: the next complaint halves it, and it may rise at once."""
     slots = Slots(8)
-    slots.narrow(slots.changes, 0.0)
-
-    slots.resize(4)
-    for _ in range(4):
+    complain(slots)
+    await fill(slots)
+    await rise(slots, 100.0)
+    slots.resize(16)
+    for _ in range(11):
         await slots.acquire()
-    slots.narrow(slots.changes, 1.0)
-    slots.resize(2)
-    slots.resize(3)
 
-    assert slots.limit == slots.most == 3
-    slots.release()
-    slots.release()
-    assert slots.narrow(slots.changes, 2.0)
-    assert slots.limit == 1
+    complain(slots, 100.0)
+    is_halved = slots.limit == 8
+    slots.resize(12)
+    slots.resize(16)
+
+    assert is_halved
+    assert slots.limit == slots._ceiling == slots.most == 16
 
 
 async def test_a_complaint_about_more_than_there_are_now_is_answered() -> None:

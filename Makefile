@@ -5,7 +5,7 @@ PYTHON ?= python3
 JOBS ?= 4
 BIN := .venv/bin
 
-.PHONY: help demo test quick check seeds faults soak bench clean
+.PHONY: help demo test quick check booted deb seeds faults soak bench clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -14,16 +14,22 @@ demo: .venv/.run  ## see it work: emulator, daemon and a sample tree; ends by it
 	@$(BIN)/tcbsync demo
 
 test: .venv/.develop  ## all tests, under 10 minutes
-	$(BIN)/python -m pytest -q -n $(JOBS)
+	$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/booted
 
 quick: .venv/.develop  ## the tests that take no time, under 60 s
-	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow" --ignore tests/booted
 
 check: .venv/.develop  ## what the linters say
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+booted: .venv/.develop  ## the service and the Debian package in a Debian that is booted: as root
+	$(BIN)/python -m pytest -q -rs tests/booted
+
+deb: .venv/.run  ## a Debian package of it, in dist/
+	@PYTHON=$(BIN)/python systemd/debian/build dist
 
 seeds: .venv/.develop  ## 20,000 simulated schedules, ten seeds of churn, a crash at every boundary of a first pass: 10 minutes
 	$(BIN)/python -m tests.sim --jobs 2 --schedules 20000

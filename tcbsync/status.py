@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.core.errors import StateError
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.reader import open_reader
-from tcbsync.store.report import Counts, Report, find_mirror
+from tcbsync.store.report import Report, find_mirror
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
+    from tcbsync.store.answers import Counts
 
+STATES = ("starting", "scanning", "held", "offline", "paused", "syncing", "in_sync", "stopped")
 PAUSED = ("paused", "blocked", "full")
 
 
@@ -41,12 +43,20 @@ class MirrorStatus:
     last_scan_at: str | None = None
     last_proved_at: str | None = None
     kept: int = 0
+    parked: int = 0
+    """Of the failed ones: they wait for a person."""
     problems: int = 0
+    skipped: int = 0
+    """Names that were looked at and can never be mirrored."""
     drift: int = 0
     watch_reason: str = ""
     hold: str = ""
     """Why deletes wait for a person, or for the root to come back."""
     hold_since: str | None = None
+    bytes: int = 0
+    pending_bytes: int = 0
+    oldest_pending_at: str | None = None
+    """Since when the longest waiting change waits."""
     paused_at: str | None = None
     """Since when a person has stopped uploads and deletes; null: nobody has."""
     reason: str = ""
@@ -134,6 +144,19 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     }
 
 
+def line(mirror: MirrorStatus) -> str:
+    """Describe a mirror in one line, as systemd shows it."""
+    counts = {
+        "in the cloud": mirror.files,
+        "to upload": mirror.pending_uploads,
+        "to delete": mirror.pending_deletes,
+        "failed": mirror.failed,
+        "held": mirror.held_deletes,
+    }
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "in the cloud")
+    return f"{mirror.name}: {mirror.state}, {told}{f' ({mirror.reason})' if mirror.reason else ''}"
+
+
 def limits(service: Mapping[str, Any]) -> list[str]:
     """Say what holds uploads and deletes back, as a person would: a line each, from what `service_status` gave."""
     lines = []
@@ -208,7 +231,12 @@ def _describe(name: str, state: str, report: Report, *, hold: str, **more: Any) 
         failed=counts.failed,
         held_deletes=counts.held_deletes,
         kept=counts.kept,
+        parked=counts.parked,
+        bytes=counts.bytes,
+        pending_bytes=counts.pending_bytes,
+        oldest_pending_at=iso(counts.oldest_pending),
         problems=report.blocking_problems(),
+        skipped=report.skipped(),
         last_scan_at=iso(last_scan_at),
         last_proved_at=iso(last_equal_at),
         hold=hold,

@@ -41,7 +41,7 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_in(folder: Path, guard: GuardConfig | None = None) -> AsyncIterator[Desk]:
+async def desk_in(folder: Path, guard: GuardConfig | None = None, attempts: int = 1) -> AsyncIterator[Desk]:
     """Put a mirror of an empty root together."""
     root = folder / "root"
     root.mkdir()
@@ -50,7 +50,7 @@ async def desk_in(folder: Path, guard: GuardConfig | None = None) -> AsyncIterat
             state_dir=folder / "state",
             mirrors=(MirrorConfig("site", root, ENV, "site/", guard=guard),),
             credentials=CredentialsConfig(appid="wx-test", secret="hush"),
-            service=ServiceConfig(api_base=cloud.url, attempts=1),
+            service=ServiceConfig(api_base=cloud.url, attempts=attempts),
         )
         async with assembled(config, "test", grace=False) as assembly:
             yield Desk(root, folder / "state", assembly, cloud)

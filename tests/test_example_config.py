@@ -12,10 +12,10 @@ import pytest
 import yaml
 
 from tcbsync.config.load import load
-from tcbsync.config.schema import Config, CredentialsConfig, GuardConfig, MirrorConfig, ServiceConfig
+from tcbsync.config.schema import Config, CredentialsConfig, GuardConfig, MirrorConfig, ServiceConfig, WebConfig
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
-SECTIONS = {"service": ServiceConfig, "credentials": CredentialsConfig, "mirrors": MirrorConfig}
+SECTIONS = {"service": ServiceConfig, "credentials": CredentialsConfig, "web": WebConfig, "mirrors": MirrorConfig}
 OPTION = re.compile(r"^(?P<indent> +)(?P<mark>- |# )?(?P<name>[a-z_]+): (?P<value>.*?)(  +# (?P<meaning>.+))?$")
 
 

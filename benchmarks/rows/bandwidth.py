@@ -6,13 +6,11 @@ From the first link that was given to the last object that was stored, as the em
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from benchmarks.book import OURS, Book
 from benchmarks.charts import Curves, Panel, panel
 from benchmarks.stage import ASSET_BYTES, remove
-from tcbsync.config.schema import ServiceConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,14 +19,10 @@ if TYPE_CHECKING:
 
 LIMITS = (1_000_000, 4_000_000)
 SECONDS = 8
-OPTION = "bandwidth"
 
 
 def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     """Send what should take eight seconds, at each limit."""
-    if OPTION not in {option.name for option in fields(ServiceConfig)}:
-        book.remark(f"this version has no service.{OPTION}")
-        return []
     cases = []
     for limit in LIMITS:
         large = stage.folder() / "large"
@@ -48,7 +42,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
 def _limited(stage: Stage, limit: int, root: Path) -> dict[str, float]:
     place = stage.folder()
     with stage.emulator(place) as cloud:
-        cost = stage.sync(place, stage.configure(place, root, cloud.url, service=[f"{OPTION}: {limit}"]))
+        cost = stage.sync(place, stage.configure(place, root, cloud.url, service=[f"bandwidth: {limit}"]))
         objects = cloud.objects().values()
         begun = min(each["at"] for each in cloud.log() if each["call"] == "uploadfile")
     remove(place)

@@ -80,7 +80,9 @@ def send(stage: Stage, root: Path, latency: float, uploads: int, *options: str) 
     place = stage.folder()
     with stage.emulator(place, latency, *options) as cloud:
         before = cloud.process.cpu_seconds()
-        cost = stage.sync(place, stage.configure(place, root, cloud.url, service=[f"uploads: {uploads}"]))
+        cost = stage.sync(
+            place, stage.configure(place, root, cloud.url, service=[f"uploads: {uploads}", "connections: 256"])
+        )
         server = cloud.process.cpu_seconds() - before
         check(cloud, root)
     remove(place)

@@ -1,6 +1,6 @@
 """How many uploads in flight: the rate and the client's CPU at 4 to 64, 50 ms an answer. The reason for the default.
 
-Where the emulator can refuse more than so many at once (`--refuse-beyond N`), also what the daemon makes of that.
+And what the daemon makes of a service that refuses more than so many at once (`emulator --at-once N`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from benchmarks.book import OURS, Book
 from benchmarks.charts import Curves, Panel
-from benchmarks.processes import TCBSYNC, printed
 from benchmarks.rows.first_upload import send
 from tcbsync.config.schema import ServiceConfig
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 FILES, LATENCY = 1_000, 0.05
 STEPS = (4, 8, 16, 32, 64)
-REFUSING, PLACES = "--refuse-beyond", 8
+PLACES = 8
 
 
 def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
@@ -38,12 +37,9 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
 
 
 def _refused(stage: Stage, book: Book) -> None:
-    if REFUSING not in printed(*TCBSYNC, "emulator", "--help"):
-        book.remark(f"the emulator of this version has no {REFUSING}: what refusals do to the rate is not measured")
-        return
     case = f"32 at once, and the service takes {PLACES}"
     for turn in stage.turns(2):
-        _note(stage, book, case, turn, 32, REFUSING, str(PLACES))
+        _note(stage, book, case, turn, 32, "--at-once", str(PLACES))
         _note(stage, book, f"{PLACES} at once, for comparison", turn, PLACES)
     book.bound(case, "files_per_second", "")
     book.bound(f"{PLACES} at once, for comparison", "files_per_second", "")

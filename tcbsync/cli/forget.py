@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from tcbsync.config.schema import Config
-    from tcbsync.store.report import Leftover
+    from tcbsync.store.answers import Leftover
 
 
 def add_verbs(verbs: Verbs) -> None:

@@ -9,28 +9,12 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+from tcbsync.core.words import plural, printable, size
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
-
-
-def plural(count: int, what: str) -> str:
-    """Write a count with its noun: `1 file`, `2,000 files`, `3 directories`."""
-    if count == 1:
-        return f"1 {what}"
-    return f"{count:,} {what[:-1]}ies" if what.endswith("y") else f"{count:,} {what}s"
-
-
-def size(count: float) -> str:
-    """Write a number of bytes for people."""
-    if count < 1024:
-        return plural(int(count), "byte")
-    unit = 0
-    while count >= 1024 and unit < len(UNITS) - 1:
-        count /= 1024
-        unit += 1
-    return f"{count:.1f} {UNITS[unit]}"
+__all__ = ["as_json", "plural", "printable", "say", "seconds", "size", "table", "warn"]
 
 
 def seconds(count: float) -> str:
@@ -40,13 +24,6 @@ def seconds(count: float) -> str:
     if count < 7200:
         return f"{count / 60:.0f} min"
     return f"{count / 3600:.1f} h"
-
-
-def printable(text: str) -> str:
-    """Make a text fit for a line: what is no text, or would break the line or steer a terminal, is escaped."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def say(*lines: str) -> None:

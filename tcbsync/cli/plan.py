@@ -27,13 +27,14 @@ from tcbsync.local.scan import Disk
 from tcbsync.store.database import open_database
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.reader import Reader, open_reader
-from tcbsync.store.report import Failure, Report, find_mirror
+from tcbsync.store.report import Report, find_mirror
 
 if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
     from tcbsync.config.schema import MirrorConfig
+    from tcbsync.store.answers import Failure
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from tcbsync.status import iso
 
 if TYPE_CHECKING:
     from tcbsync.core.model import Fingerprint
-    from tcbsync.store.report import Row, Wanting
+    from tcbsync.store.answers import Row, Wanting
 
 
 class Facts(NamedTuple):

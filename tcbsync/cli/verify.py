@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tcbsync.cli.common import Reported
     from tcbsync.cloud.api import Cloud, Download
     from tcbsync.config.schema import Config
-    from tcbsync.store.report import Proved
+    from tcbsync.store.answers import Proved
 
 HEADS = 16
 """So many objects are asked for at once."""

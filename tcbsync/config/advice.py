@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tcbsync.config.load import is_within
+from tcbsync.config.load import host_and_port, is_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,7 @@ def warnings(config: Config, path: Path) -> list[str]:
         *_about_the_state(config.state_dir),
         *_about_wires(config, path),
         *_about_prefixes(config, path),
+        *_about_the_page(config, path),
     ]
 
 
@@ -127,3 +128,18 @@ def _about_prefixes(config: Config, path: Path) -> Iterator[str]:
         if mirror.prefix and not mirror.prefix.endswith("/"):
             end = f"{mirror.prefix}a.txt"
             yield f"{path}: the prefix of mirror {mirror.name} does not end in /: a.txt becomes {end} in the cloud"
+
+
+def _about_the_page(config: Config, path: Path) -> Iterator[str]:
+    if config.web is None:
+        return
+    host, _ = host_and_port(config.web.listen)
+    try:
+        is_ours = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_ours = host == "localhost" or host.endswith(".localhost")
+    if not is_ours:
+        yield (
+            f"{path}: web.listen is not on loopback: whoever reaches {config.web.listen} sees the names of all files"
+            " that changed, and images; it asks for no login"
+        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that is different. `what`: a mirror's name, `service`, `credentials` or `state_dir`."""
+    """One thing that is different. `what`: a mirror's name, `service`, `credentials`, `web` or `state_dir`."""
 
     what: str
     kind: str
@@ -47,6 +47,8 @@ def changes(old: Config, new: Config) -> list[Change]:
     for section in ("service", "credentials"):
         if getattr(old, section) != getattr(new, section):
             found.append(_changed(section, getattr(old, section), getattr(new, section)))
+    if old.web != new.web:
+        found.append(Change("web", "changed", ("web",), "the page is served so after the next start"))
     if old.state_dir != new.state_dir:
         found.append(Change("state_dir", "changed", ("state_dir",), f"{old.state_dir} → {new.state_dir}"))
     return found

@@ -19,7 +19,7 @@ from tcbsync.core.keys import prefix_problem
 from tcbsync.core.timetable import clashes, minutes_of
 
 if TYPE_CHECKING:
-    from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig
+    from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig, WebConfig
 
 PLACES = (Path("config.yaml"), Path("/etc/tcbsync/config.yaml"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -27,6 +27,7 @@ SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command",
 WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 SECRET = re.compile(r"[0-9a-f]{32}")
 """WeChat's app secrets. One that is put where its name belongs would be shown as "not found"."""
+HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
 PROXY = re.compile(r"https?://([^/?#\s@]+@)?[^/?#\s@]+/?")
 
 
@@ -103,6 +104,8 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     _check_service(config.service, mistakes)
     _check_bandwidth(config.service, mistakes)
     _check_credentials(config.credentials, mistakes)
+    if config.web is not None:
+        _check_web(config.web, mistakes)
     if config.mirrors is WRONG:
         return
     whole = [(index, mirror) for index, mirror in enumerate(config.mirrors) if is_whole(mirror)]
@@ -119,6 +122,24 @@ def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
         mistakes.add("service.api_base", "must be a URL that begins with https:// or http://, with no ? in it")
     if service.proxy is not None and not (PROXY.fullmatch(service.proxy) and _has_host(service.proxy)):
         mistakes.add("service.proxy", "must be http://HOST:PORT, maybe with USER:PASSWORD@ before the host")
+
+
+def _check_web(web: WebConfig, mistakes: Mistakes) -> None:
+    try:
+        host_and_port(web.listen)
+    except ValueError:
+        mistakes.add("web.listen", "must be HOST:PORT, with an IPv6 address in brackets: 127.0.0.1:8071, [::1]:8071")
+    for index, host in enumerate(web.hosts):
+        if not HOST.fullmatch(host):
+            mistakes.add(f"web.hosts[{index}]", "must be a host's name or address, without a port")
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """Take HOST:PORT apart. Raises ValueError where it is none."""
+    parts = urlsplit(f"//{listen}")
+    if not parts.hostname or parts.port is None or parts.netloc != listen or "@" in listen:
+        raise ValueError(listen)
+    return parts.hostname, parts.port
 
 
 def _check_bandwidth(service: ServiceConfig, mistakes: Mistakes) -> None:

@@ -25,10 +25,10 @@ class ServiceConfig:
     """The cloud's API, and how it is called. Times in seconds."""
 
     api_base: str = "https://api.weixin.qq.com"
-    uploads: int = _option(16, **COUNT)
+    uploads: int = _option(32, **COUNT)
     bandwidth: int | Mapping[str, int | None] | None = _option(None, min=SLOWEST)
     deletes: int = _option(4, **COUNT)
-    connections: int = _option(64, **COUNT)
+    connections: int = _option(96, **COUNT)
     connect_seconds: float = _option(10.0, **POSITIVE)
     read_seconds: float = _option(60.0, **POSITIVE)
     write_stall_seconds: float = _option(30.0, **POSITIVE)
@@ -85,6 +85,14 @@ class MirrorConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The status page, metrics and health, by HTTP. `hosts`: further names that it may be called by."""
+
+    listen: str = "127.0.0.1:8071"
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration."""
 
@@ -92,3 +100,4 @@ class Config:
     mirrors: tuple[MirrorConfig, ...]
     credentials: CredentialsConfig = field(default_factory=CredentialsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
+    web: WebConfig | None = field(default_factory=WebConfig)

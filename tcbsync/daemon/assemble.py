@@ -16,6 +16,7 @@ from tcbsync.engine.host import Host
 from tcbsync.engine.mirror import Mirror
 from tcbsync.engine.pace import Pace
 from tcbsync.engine.parts import Habits, Parts, Target
+from tcbsync.engine.tally import Tally
 from tcbsync.store.pauses import paused
 from tcbsync.store.store import Store
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from tcbsync.core.timetable import Timetable
     from tcbsync.store.manifest import Manifest
 
-__all__ = ["WRONG_CREDENTIALS", "Assembly", "assembled", "chosen", "connect", "limits"]
+__all__ = ["WRONG_CREDENTIALS", "Assembly", "assembled", "chosen", "connect", "limits", "uploads_of"]
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ def _to_nobody(_event: Event, _mirror: str) -> None:
 
 def _mirror(config: MirrorConfig, manifest: Manifest, assembly: Assembly) -> Mirror:
     delays = Delays(quiet_seconds=config.quiet_seconds)
-    settle = Settle(delays)
+    settle, tally = Settle(delays), Tally()
     mirror: Mirror
 
     def look_again(path: str, noticed_at: float | None = None) -> None:
@@ -132,10 +133,11 @@ def _mirror(config: MirrorConfig, manifest: Manifest, assembly: Assembly) -> Mir
         ),
         manifest=manifest,
         cloud=assembly.service,
-        retry=assembly.service.retry,
+        retry=assembly.service.retry_for(tally),
         pace=assembly.pace,
         busy=Busy(look_again),
         look_again=look_again,
+        tally=tally,
         tell=lambda event: assembly.tell(event, config.name),
     )
     guard = (
@@ -165,7 +167,15 @@ def _form(config: MirrorConfig) -> dict[str, str]:
 
 
 def _pace(service: ServiceConfig, host: Host) -> Pace:
-    return Pace(host, uploads=service.uploads, deletes=service.deletes, timetable=limits(service))
+    return Pace(host, uploads=uploads_of(service), deletes=service.deletes, timetable=limits(service))
+
+
+def uploads_of(service: ServiceConfig) -> int:
+    """Give how many uploads there may be at once.
+
+    One that waits for a connection would look as if it hung: one is left for everything else.
+    """
+    return max(1, min(service.uploads, service.connections - 1))
 
 
 def limits(service: ServiceConfig) -> Timetable | None:

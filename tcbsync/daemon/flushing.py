@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from tcbsync.engine.mirror import Mirror
-    from tcbsync.store.report import Report, Wanting
+    from tcbsync.store.answers import Wanting
+    from tcbsync.store.report import Report
 
 POLL_SECONDS = 0.05
 POLL_SHARE = 20

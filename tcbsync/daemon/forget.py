@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.core.errors import ConfigError
 from tcbsync.core.events import Forgotten
 from tcbsync.engine.forget import Forget
+from tcbsync.engine.tally import Tally
 from tcbsync.store.forgetting import Living
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ async def forget(assembly: Assembly, config: Config, former: Living, *, deletes:
             hint="take it out of the configuration first; beside a daemon, then `tcbsync reload`",
         )
     manifest = await assembly.store.manifest(*former)
-    work = Forget(manifest, assembly.service, assembly.service.retry, assembly.pace, former, living)
+    work = Forget(manifest, assembly.service, assembly.service.retry_for(Tally()), assembly.pace, former, living)
     try:
         if deletes:
             async for each in work.with_objects():

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.engine.host import Host
     from tcbsync.engine.mirror import Mirror
-    from tcbsync.engine.parts import Tally
-    from tcbsync.store.report import Counts
+    from tcbsync.engine.tally import Tally
+    from tcbsync.store.answers import Counts
 
 TICK_SECONDS = 0.1
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.config.changes import Change, changes
 from tcbsync.core.errors import ConfigError, TcbsyncError
 from tcbsync.core.events import Reloaded, ReloadRefused
-from tcbsync.daemon.assemble import limits
+from tcbsync.daemon.assemble import limits, uploads_of
 from tcbsync.daemon.notify import notify
 from tcbsync.daemon.service import Client, try_out
 from tcbsync.status import iso
@@ -128,9 +128,9 @@ class Reload:
             current.retry = client.retry
         else:
             self._assembly.service.replace(client)
-        if config.service.uploads != self.config.service.uploads:
+        if uploads_of(config.service) != uploads_of(self.config.service):
             for slots in (pace.link_slots, pace.upload_slots):
-                slots.resize(config.service.uploads)
+                slots.resize(uploads_of(config.service))
         if config.service.deletes != self.config.service.deletes:
             pace.delete_slots.resize(config.service.deletes)
         pace.bandwidth.timetable = limits(config.service)

@@ -6,27 +6,35 @@ It starts and stays up when a root is missing or the service cannot be reached, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import faulthandler
 import logging
 import os
 import signal
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
+from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, StateDamaged, StateError
 from tcbsync.core.events import Approved, Retried, ServiceChanged, Started, StateChanged, Stopping
 from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
-from tcbsync.daemon.notify import notify, watchdog_seconds
+from tcbsync.daemon.notify import notify
 from tcbsync.daemon.reload import Reload
 from tcbsync.daemon.service import SIGN_IN_SECONDS
 from tcbsync.daemon.verbs import Verbs
+from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
+from tcbsync.engine.heart import Heart
+from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
 from tcbsync.store.pauses import paused
+from tcbsync.web.server import Site, keep_serving
+from tcbsync.web.view import Source, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
@@ -36,29 +44,39 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 1.0
 LOOK_SHARE = 20
 """Counting a million rows takes a while: that must not take more than one part in so many of the time."""
 
 
 async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
     """Run until SIGTERM or SIGINT. `read` gives the configuration as it is then. Raises ConfigError, StateError."""
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no standard error
+        faulthandler.enable()  # SIGABRT, by which systemd ends what hangs: the log says where each thread was
     events, reloading = Events(), asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reloading.set)  # a start that takes long outlives it
-    async with assembled(config, "run", grace=True, tell=events.tell) as assembly, asyncio.TaskGroup() as tasks:
+    heart = Heart(silent_seconds(config.service))
+    assembling = assembled(config, "run", grace=True, host=Host(heart), tell=events.tell)
+    async with assembling as assembly, asyncio.TaskGroup() as tasks:
         stopping = _stop_on_signals()
         fleet = Fleet(assembly, tasks)
         reload = Reload(config, read or (lambda: config), assembly, fleet)
         daemon = Daemon(config, assembly, fleet, reload, events)
+        vitals = Vitals(heart, assembly.store, lambda: fleet.watchings)
         await fleet.start(list(assembly.mirrors))
         async with control.serve(config.state_dir, daemon.handlers()):
             running = [
-                tasks.create_task(daemon.keep_telling(), name="pulse"),
+                tasks.create_task(heart.live("status", daemon.keep_telling()), name="status"),
+                tasks.create_task(vitals.keep_writing(), name="writing"),
+                tasks.create_task(vitals.keep_feeding(), name="pulse"),
                 tasks.create_task(daemon.sign_in(), name="sign in"),
                 tasks.create_task(assembly.store.keep_copies(), name="copies"),
                 tasks.create_task(assembly.store.until_damaged(), name="damage"),
                 tasks.create_task(reload.on_signals(reloading), name="reload"),
             ]
+            if config.web is not None:
+                host, port = host_and_port(config.web.listen)
+                site = daemon.site([host, *config.web.hosts], vitals.silent)
+                running.append(tasks.create_task(keep_serving(site, host, port), name="page"))
             notify(READY="1", STATUS="watching, first scan")
             log.info(
                 "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
@@ -141,34 +159,48 @@ class Daemon:
             await asyncio.sleep(SIGN_IN_SECONDS)
 
     async def keep_telling(self) -> None:
-        """Tell systemd how things are, for as long as every watcher lives."""
+        """Tell systemd how things are, in the words of `status`."""
         clock = asyncio.get_running_loop().time
-        interval = min(PULSE_SECONDS, watchdog_seconds() or PULSE_SECONDS)
-        said, look_at = "", 0.0
+        said, shown, look_at = "", "", 0.0
         while True:
-            await asyncio.sleep(interval)
+            await asyncio.sleep(PULSE_SECONDS)
             for watching in self.watchings:
                 watching.check()
-            if all(watching.is_alive for watching in self.watchings):
-                notify(WATCHDOG="1")
             if (started := clock()) < look_at:
                 continue
-            states = await self._states()
+            states, line = await self._states()
             look_at = clock() + LOOK_SHARE * (clock() - started)
+            if line != shown:
+                notify(STATUS=line)
+                shown = line
             if states != said:
                 log.info("%s", states)
-                notify(STATUS=states)
                 said = states
 
-    async def _states(self) -> str:
+    def site(self, hosts: Collection[str], ailing: Callable[[], list[str]]) -> Site:
+        """Give the status page of this process. `ailing` names the parts that do not get on."""
+
+        def sources() -> list[Source]:
+            halted = paused(self._state_dir)
+            return [
+                Source(each.mirror, self.report_of(each.mirror), each, halted.get(each.mirror.name))
+                for each in self.watchings
+            ]
+
+        view = View(sources, self._assembly.pace, self._notice)
+        return Site(view, hosts, ailing)
+
+    async def _states(self) -> tuple[str, str]:
+        """Give each mirror's state, and the line in which `systemctl status` shows it with its counts."""
         try:
             mirrors = await self._mirrors()
         except StateDamaged:
             raise
         except StateError as error:
-            return str(error)
+            return str(error), str(error)
         self._tell_changes(mirrors)
-        return "; ".join([f"{mirror.name}: {mirror.state}" for mirror in mirrors])
+        states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
+        return states, "; ".join(map(status.line, mirrors))
 
     def _tell_changes(self, mirrors: list[status.MirrorStatus]) -> None:
         """Tell of each state that is another than when this was last done."""
@@ -198,7 +230,7 @@ class Daemon:
                 for mirror in list(self._assembly.mirrors)
             ]
 
-        return await asyncio.to_thread(look)
+        return await self._assembly.pace.host.offload(look)
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
@@ -213,9 +245,11 @@ class Daemon:
         }
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
-        notices = (self._assembly.cloud.notice, self._reload.notice if self._reload else "")
-        service = status.service_status(self._assembly.pace, "; ".join(filter(None, notices)))
+        service = status.service_status(self._assembly.pace, self._notice())
         return status.as_json(await self._mirrors(), service)
+
+    def _notice(self) -> str:
+        return "; ".join(filter(None, (self._assembly.cloud.notice, self._reload.notice if self._reload else "")))
 
     async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
         counts = await self._write(rows.retry, values)

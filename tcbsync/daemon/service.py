@@ -7,7 +7,6 @@ nothing: what was asked with the old limits and the old secret gets its answer, 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,10 +18,12 @@ from tcbsync.core.errors import CloudError, ConfigError, Misconfigured
 from tcbsync.daemon.credentials import token_source
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tcbsync.cloud.api import Body, Deletion, Download, Head, Link, Receipt
     from tcbsync.config.schema import Config, ServiceConfig
+    from tcbsync.engine.parts import Patience
+    from tcbsync.engine.tally import Tally
 
 T = TypeVar("T")
 
@@ -49,17 +50,16 @@ class Client:
         self._idle = asyncio.Event()
         self._idle.set()
 
-    @contextlib.asynccontextmanager
-    async def calling(self) -> AsyncIterator[HttpCloud]:
+    def __enter__(self) -> HttpCloud:
         """Keep it open until the end of the block."""
         self._calls += 1
         self._idle.clear()
-        try:
-            yield self.cloud
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
+        return self.cloud
+
+    def __exit__(self, *_: object) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
 
     async def close_when_idle(self) -> None:
         """Close it after its last call."""
@@ -114,38 +114,51 @@ class Service:
     async def sign_in(self) -> None:
         """Ask for a token: see `Client.sign_in`."""
         client = self.client
-        async with client.calling():
+        with client:
             await client.sign_in()
 
-    async def retry(self, attempt: Callable[[], Awaitable[T]], /) -> T:
-        """Make an attempt as patiently as the configuration says now: see `cloud.retry.Retry`."""
-        return await self.client.retry(attempt)
+    def retry_for(self, tally: Tally) -> Patience:
+        """Give what makes an attempt as patiently as the configuration says then; `tally` counts what failed."""
+
+        def on_retry(error: CloudError, seconds: float) -> None:
+            tally.retries[type(error).__name__] += 1
+            log.debug("tried again in %.1f s: %s", seconds, error)
+
+        patience: tuple[Retry, Retry] | None = None
+
+        async def retry(attempt: Callable[[], Awaitable[T]], /) -> T:
+            nonlocal patience
+            if patience is None or patience[0] is not self.client.retry:
+                patience = self.client.retry, dataclasses.replace(self.client.retry, on_retry=on_retry)
+            return await patience[1](attempt)
+
+        return retry
 
     # -- the six calls: see `cloud.api.Cloud` -------------------------------------------------------------------------
 
     async def link(self, env: str, key: str) -> Link:
         """Ask for a link."""
-        async with self.client.calling() as cloud:
+        with self.client as cloud:
             return await cloud.link(env, key)
 
     async def send(self, link: Link, body: Body) -> Receipt:
         """Send a body."""
-        async with self.client.calling() as cloud:
+        with self.client as cloud:
             return await cloud.send(link, body)
 
     async def downloads(self, env: str, file_ids: Sequence[str], max_age: int = 7200) -> list[Download]:
         """Ask for download links."""
-        async with self.client.calling() as cloud:
+        with self.client as cloud:
             return await cloud.downloads(env, file_ids, max_age)
 
     async def head(self, url: str) -> Head | None:
         """Ask what is at a download link."""
-        async with self.client.calling() as cloud:
+        with self.client as cloud:
             return await cloud.head(url)
 
     async def delete(self, env: str, file_ids: Sequence[str]) -> list[Deletion]:
         """Delete objects."""
-        async with self.client.calling() as cloud:
+        with self.client as cloud:
             return await cloud.delete(env, file_ids)
 
 
@@ -166,15 +179,7 @@ def _given(source: object) -> list[Any]:
 
 
 def _retry(service: ServiceConfig) -> Retry:
-    def on_retry(error: CloudError, seconds: float) -> None:
-        log.debug("tried again in %.1f s: %s", seconds, error)
-
-    return Retry(
-        attempts=service.attempts,
-        base_seconds=service.retry_seconds,
-        cap_seconds=service.retry_max_seconds,
-        on_retry=on_retry,
-    )
+    return Retry(attempts=service.attempts, base_seconds=service.retry_seconds, cap_seconds=service.retry_max_seconds)
 
 
 def _settings(config: Config) -> CloudSettings:

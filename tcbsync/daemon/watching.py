@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import time
+from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.core.keys import normal
@@ -23,8 +24,6 @@ log = logging.getLogger(__name__)
 
 PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
-HEARTBEAT_SECONDS = 60.0
-"""A watcher whose threads were not seen at work for so long hangs, on a dead network file system, say."""
 
 
 class Watching:
@@ -48,9 +47,9 @@ class Watching:
         return self._watcher.state
 
     @property
-    def is_alive(self) -> bool:
-        """Whether its threads are, and get on."""
-        return self._watcher.is_alive() and time.monotonic() - self.state.heartbeat < HEARTBEAT_SECONDS
+    def silent_seconds(self) -> float:
+        """For how long its threads were not seen at work; for ever where one of them has died."""
+        return time.monotonic() - self.state.heartbeat if self._watcher.is_alive() else inf
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Watching]:

@@ -45,6 +45,8 @@ service:
 credentials:
   appid: wx0123456789abcdef
   secret_env: {secret}
+web:
+  listen: 127.0.0.1:0          # any port that is free; 8071 unless said otherwise
 mirrors:
   - name: demo
     root: {root}
@@ -140,6 +142,13 @@ class Stage:
         environment = {SECRET_VARIABLE: SECRET}
         log = self.place / "daemon.log"
         self._daemon = Child("daemon", "run", "-c", str(self.config), log=log, environment=environment)
+
+    @property
+    def page(self) -> str:
+        """Where the daemon shows its status page, as it says itself."""
+        assert self._daemon is not None, "it was started"
+        served = re.findall(r"status page: (\S+)", self._daemon.printed())
+        return served[-1] if served else f"not served; {self._daemon.log} says why"
 
     def kill_daemon(self) -> None:
         """End the daemon by `kill -9`."""

@@ -47,7 +47,7 @@ def invite(stage: Stage, voice: Voice) -> None:
     config = shlex.quote(str(stage.config))
     voice.say("")
     voice.title("It goes on: change something in the folder. Ctrl-C ends it and removes what it has made.")
-    voice.facts(folder=stage.root, objects=stage.objects, config=stage.config)
+    voice.facts(folder=stage.root, page=stage.page, objects=stage.objects, config=stage.config)
     voice.say(
         "  try, in another terminal:",
         f"    tcbsync status -c {config}",

@@ -84,6 +84,15 @@ class Bandwidth:
     @contextlib.asynccontextmanager
     async def _share(self, size: int) -> AsyncIterator[Meter]:
         lane = self._small if size <= self._room() else self._large
+        with self._host.heart.rest():  # hours may pass behind others, and they are watched
+            await self._enter(lane, size)
+        try:
+            yield partial(self._meter, lane)
+        finally:
+            lane.in_flight -= size
+            lane.left.set()
+
+    async def _enter(self, lane: _Lane, size: int) -> None:
         async with lane.turn:
             while lane.in_flight and lane.in_flight + size > self._room():
                 lane.left.clear()
@@ -91,11 +100,6 @@ class Bandwidth:
                     async with asyncio.timeout(LOOK_SECONDS):
                         await lane.left.wait()
             lane.in_flight += size
-        try:
-            yield partial(self._meter, lane)
-        finally:
-            lane.in_flight -= size
-            lane.left.set()
 
     def _room(self) -> float:
         return ROOM_SECONDS * (self.limit() or inf)
@@ -115,8 +119,9 @@ class Bandwidth:
                     stop = len(chunk) if limit is None else start + max(SMALLEST_PIECE, int(limit * PIECE_SECONDS))
                     piece = chunk[start:stop]
                     if limit is not None:
-                        async with lane.piece:  # one of each lane at a time: so the lanes take turns
-                            await self._pass(len(piece) + extra, limit)
+                        with self._host.heart.rest():  # a low limit is no fault of ours
+                            async with lane.piece:  # one of each lane at a time: so the lanes take turns
+                                await self._pass(len(piece) + extra, limit)
                     yield piece
                     start, extra = start + len(piece), 0
         finally:

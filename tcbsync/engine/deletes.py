@@ -126,7 +126,7 @@ class Deletes:
             raise Closed
         # What was decided before the paths were held is in the rows by then.
         ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
-        async with self._pace.delete_slots:
+        async with self._pace.holding(self._pace.delete_slots):
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:
@@ -137,7 +137,7 @@ class Deletes:
                 deletions = await self._parts.cloud.delete(self._target.env, list(paths))
         removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, removed, self._host.now())
-        self._parts.tally.deletes += len(removed)
+        self._parts.tally.deleted(removed, self._host.now())
         for path in removed:
             self._parts.tell(Deleted(path))
         await self._note_refused(gone, paths, [deletion for deletion in deletions if not deletion.is_gone])

@@ -29,8 +29,10 @@ LANDING_SECONDS = 5.0
 class Flights:
     """The uploads of one mirror that are under way, each a task. `on_landed` is called whenever one has ended."""
 
-    def __init__(self, parts: Parts, on_landed: Callable[[], None]) -> None:
+    def __init__(self, name: str, parts: Parts, on_landed: Callable[[], None]) -> None:
         self.uploads = Uploads(parts)
+        self._name = name
+        self._heart = parts.host.heart
         self._pace = parts.pace
         self._env = parts.target.env
         self._busy = parts.busy
@@ -55,8 +57,9 @@ class Flights:
         """Start one flight after the other. Comes back when all have started; they go on."""
         waiting = deque(jobs)
         while waiting:
-            await self._pace.clear(self._env)
-            room = await self._room()
+            with self._heart.rest():  # a closed gate is no fault of ours, and each flight is watched
+                await self._pace.clear(self._env)
+                room = await self._room()
             if self._pace.closed(self._env):
                 await asyncio.wait([self._start(waiting.popleft())], timeout=PROBE_SECONDS)
                 continue
@@ -89,7 +92,7 @@ class Flights:
 
     async def _upload(self, job: Job) -> None:
         if job.path not in self._busy:
-            with self._busy.holding([job.path]):
+            with self._heart.part(f"{self._name}: upload of {job.path}"), self._busy.holding([job.path]):
                 await self.uploads.upload(job)
 
     def _landed(self, flight: asyncio.Task[None]) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from tcbsync.engine.mirror import Mirror
-    from tcbsync.store.report import Report, Wanting
+    from tcbsync.store.answers import Wanting
+    from tcbsync.store.report import Report
 
 
 EVENT_SECONDS = 0.05

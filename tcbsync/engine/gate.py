@@ -8,7 +8,8 @@ says nothing of the quota.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Gate:
     until: float = 0.0
     error: TcbsyncError | None = None
     since: float = 0.0
+    closed: Counter[str] = field(default_factory=Counter)
+    """How often it was closed, by the state that it went into."""
     _closed_at: float = 0.0
     _pause: float = 0.0
     _probed_until: float = 0.0
@@ -63,6 +66,7 @@ class Gate:
             return
         if self.state != state:
             self.since = now
+            self.closed[state] += 1
             log.warning("service %s: %s", state, error)
         self.until = max(self.until, now + pause)
         self.state, self.error, self._pause, self._closed_at = state, error, pause, now

@@ -1,6 +1,6 @@
-"""What the engine needs of the process it runs in: the wall clock, and threads for work that blocks.
+"""What the engine needs of the process it runs in: the wall clock, threads for work that blocks, and a heart.
 
-Both come in as arguments, so that the whole engine also runs on a virtual clock without a single thread.
+They come in as arguments, so that the whole engine also runs on a virtual clock without a single thread.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from tcbsync.engine.heart import Heart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,9 @@ THREADS = 64
 class Host:
     """The real one."""
 
+    def __init__(self, heart: Heart | None = None) -> None:
+        self.heart = heart or Heart()
+
     @staticmethod
     def prepare() -> None:
         """Give the running loop its worker threads, which begin as they are needed."""
@@ -36,4 +41,5 @@ class Host:
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:
         """Carry out blocking `work` in a worker thread."""
-        return await asyncio.to_thread(work, *arguments, **named)
+        with self.heart.rest():  # the thread is watched meanwhile
+            return await asyncio.to_thread(self.heart.carry(work), *arguments, **named)

@@ -115,12 +115,16 @@ class Looks:
         is_full = "" in scopes
         awaited = list(self.awaited)
         self.is_looking = True
+        clock = asyncio.get_running_loop().time
+        started = clock()
         if is_full:
             self.sight, self.is_scanning = sight, True
         try:
             await self._look(scopes, sight, is_full=is_full, defers=defers)
         finally:
             self.is_looking = self.is_scanning = False
+            if is_full:
+                self._parts.tally.scanned(clock() - started)
             for scope in self._meanwhile:  # its problems are those of the longer look now
                 self._parts.look_again(scope)
             self._meanwhile.clear()

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import random
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
 from tcbsync.core.ignore import IGNORE_FILE
@@ -24,7 +24,7 @@ from tcbsync.engine.pace import STALLED_SECONDS
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from tcbsync.core.settle import Settle
     from tcbsync.engine.parts import Habits, Parts
@@ -63,7 +63,7 @@ class Mirror:
         self._gone = asyncio.Event()
         self._rested = asyncio.Event()
         """Nothing is left to send now, and nothing is being sent."""
-        self._flights = Flights(parts, self._wanted.set)
+        self._flights = Flights(name, parts, self._wanted.set)
         self._is_equal = False
 
     def __repr__(self) -> str:
@@ -94,9 +94,9 @@ class Mirror:
         """Live until cancelled; what is in flight then gets a few seconds to land."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_looking(), name=f"{self.name}: look")
-                tasks.create_task(self._keep(self._upload_all, self._wanted), name=f"{self.name}: upload")
-                tasks.create_task(self._keep(self._delete_all, self._gone), name=f"{self.name}: delete")
+                self._begin(tasks, "look", self._keep_looking())
+                self._begin(tasks, "upload", self._keep(self._upload_all, self._wanted))
+                self._begin(tasks, "delete", self._keep(self._delete_all, self._gone))
         finally:
             await self._flights.land()
 
@@ -155,6 +155,10 @@ class Mirror:
         jobs = await self.parts.host.offload(self.parts.manifest.jobs, state, self.parts.host.now(), limit)
         return [job for job in jobs if job.path not in flying and job.path not in self.parts.busy]
 
+    def _begin(self, tasks: asyncio.TaskGroup, what: str, loop: Coroutine[Any, Any, None]) -> None:
+        name = f"{self.name}: {what}"
+        tasks.create_task(self.parts.host.heart.live(name, loop), name=name)
+
     # -- the three loops ----------------------------------------------------------------------------------------------
 
     async def _keep(self, step: Callable[[], Awaitable[float]], event: asyncio.Event) -> None:
@@ -166,6 +170,7 @@ class Mirror:
             except StateError as error:
                 self.parts.pace.stalled(error)
                 seconds = STALLED_SECONDS
+            self.parts.host.heart.beat(seconds)
             await _wait(event, seconds)
 
     async def _keep_looking(self) -> None:
@@ -187,6 +192,7 @@ class Mirror:
             if scopes:
                 await self._look(scopes, counts_drift=is_rescan and self.looks.has_scanned and not is_told)
             next_at = min(rescan_at, blind_at, self.settle.next_at() or rescan_at)
+            self.parts.host.heart.beat(next_at - clock())
             await _wait(self._hinted, next_at - clock())
 
     async def _look(self, scopes: Sequence[str], *, counts_drift: bool) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from collections import defaultdict
 from dataclasses import InitVar, dataclass, field
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
 
     from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
@@ -80,8 +81,8 @@ class Pace:
     timetable: InitVar[Timetable | None] = None
     last_error: str = ""
     service: Gate = field(default_factory=Gate)
-    envs: dict[str, Gate] = field(default_factory=dict)
-    stores: dict[str, Gate] = field(default_factory=dict)
+    envs: defaultdict[str, Gate] = field(default_factory=lambda: defaultdict(Gate))
+    stores: defaultdict[str, Gate] = field(default_factory=lambda: defaultdict(Gate))
     link_slots: Slots = field(init=False)
     """Calls that ask for a link go to another service than the uploads: as many, counted by themselves."""
     upload_slots: Slots = field(init=False)
@@ -99,9 +100,9 @@ class Pace:
         """Give the gates that a call has to pass, the widest first. No env: a call that concerns all of them."""
         if env is None:
             return [self.service]
-        gates = [self.service, self.envs.setdefault(env, Gate())]
+        gates = [self.service, self.envs[env]]
         if uploads:
-            gates.append(self.stores.setdefault(env, Gate()))
+            gates.append(self.stores[env])
         return gates
 
     def closed(self, env: str, *, uploads: bool = True) -> Gate | None:
@@ -119,6 +120,16 @@ class Pace:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._changed.wait()
+
+    @contextlib.asynccontextmanager
+    async def holding(self, slots: Slots) -> AsyncIterator[None]:
+        """Hold one of `slots` inside."""
+        with self.host.heart.rest():  # who has the slots is watched
+            await slots.acquire()
+        try:
+            yield
+        finally:
+            slots.release()
 
     @contextlib.contextmanager
     def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:
@@ -158,9 +169,9 @@ class Pace:
             case RateLimited():
                 self.service.close("paused", error, now, error.pause_seconds)
             case StorageFull() if env is not None:
-                self.stores.setdefault(env, Gate()).close("full", error, now)
+                self.stores[env].close("full", error, now)
             case Misconfigured(env_only=True) if env is not None:
-                self.envs.setdefault(env, Gate()).close("blocked", error, now)
+                self.envs[env].close("blocked", error, now)
             case Misconfigured() | TokenRejected():
                 self.service.close("blocked", error, now)
             case Transient() if _wishes_for_a_pause(error):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tcbsync.core.events import silent
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays
+from tcbsync.engine.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -52,17 +53,6 @@ class Habits:
     rescan_seconds: float = 3600.0
     blind_rescan_seconds: float = 60.0
     delays: Delays = field(default_factory=Delays)
-
-
-@dataclass(slots=True)
-class Tally:
-    """What was done since the start, for status and summary."""
-
-    uploads: int = 0
-    upload_bytes: int = 0
-    touches: int = 0
-    deletes: int = 0
-    failures: int = 0
 
 
 @dataclass(slots=True)

@@ -10,10 +10,6 @@ change: all that are in flight complain together.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 FIRST_TRIAL_SECONDS = 1.0
 LAST_TRIAL_SECONDS = 60.0
@@ -40,14 +36,6 @@ class Slots:
 
     def __repr__(self) -> str:
         return f"<Slots {self.limit} of {self.most}>"
-
-    async def __aenter__(self) -> None:
-        await self.acquire()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
 
     async def acquire(self) -> None:
         """Wait for a slot, and take it."""

@@ -28,6 +28,7 @@ from tcbsync.core.model import Found, State
 from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
 from tcbsync.engine.reads import Large, Reads, Whole, Young
 from tcbsync.engine.stream import Stream
+from tcbsync.engine.tally import Flight
 from tcbsync.local.digest import OpenFile, unsettled_seconds
 from tcbsync.store import rows
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from tcbsync.core.model import Record
     from tcbsync.engine.bandwidth import Meter
     from tcbsync.engine.pace import Passage
-    from tcbsync.engine.parts import Brake, Parts
+    from tcbsync.engine.parts import Parts
     from tcbsync.engine.slots import Slots
     from tcbsync.store.manifest import Job
 
@@ -119,17 +120,19 @@ class Uploads:
         if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
             raise Closed
         async with self._pace.bandwidth.share(job.size) as metered:
-            turn = Turn(self._pace.upload_slots, metered, self._parts.brake)
+            turn = Turn(self._pace.upload_slots, metered, self._parts)
             try:
                 await self._take(job, turn)
             finally:
                 turn.end()
+                self._parts.tally.flights.pop(job.path, None)
 
     async def _take(self, job: Job, turn: Turn) -> None:
-        taken = await self._reads.take(job)
-        if isinstance(taken, Young):
-            await asyncio.sleep(taken.seconds)
-            taken = await self._reads.take(job, taken.fingerprint)
+        with self._host.heart.rest():  # the threads that read are watched
+            taken = await self._reads.take(job)
+            if isinstance(taken, Young):
+                await asyncio.sleep(taken.seconds)
+                taken = await self._reads.take(job, taken.fingerprint)
         match taken:
             case None:
                 return  # somebody else has done it, or it is not wanted any more
@@ -169,7 +172,13 @@ class Uploads:
             if found.digest == row.digest:
                 await self._touch(found)
                 return
-        await self._send(Found(job.path, fingerprint, job.local), stream.chunks(), stream.proof, turn)
+        chunks = self._noted(job.path, stream.chunks())
+        await self._send(Found(job.path, fingerprint, job.local), chunks, stream.proof, turn)
+
+    async def _noted(self, path: str, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for data in chunks:
+            yield data
+            self._parts.tally.sent(path, len(data), self._host.now())
 
     async def _touch(self, found: Found) -> None:
         if await self._manifest.write(rows.prove, found, self._host.now()):
@@ -195,6 +204,7 @@ class Uploads:
             if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
                 return
+            self._parts.tally.flights[found.path] = Flight(found.fingerprint.size, self._host.now())
             way.through(self._pace.upload_slots)
             body = Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
             receipt = await self._parts.cloud.send(link, body)
@@ -204,7 +214,7 @@ class Uploads:
     async def _link(self, found: Found, way: Passage) -> Link | None:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
         slots = self._pace.link_slots
-        async with slots:
+        async with self._pace.holding(slots):
             if self._parts.brake.is_on:
                 raise Closed
             way.through(slots)
@@ -222,24 +232,25 @@ class Uploads:
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
         await self._manifest.write(rows.prove, proof, self._host.now())
-        self._parts.tally.uploads += 1
-        self._parts.tally.upload_bytes += proof.fingerprint.size
+        self._parts.tally.uploaded(proof.path, proof.fingerprint.size, self._host.now())
         self._parts.tell(Uploaded(proof.path, proof.fingerprint.size, proof.digest.hex()))
 
 
 class Turn:
     """One upload's claim to a slot: it comes once, and ends once. What it sends passes through `metered`."""
 
-    def __init__(self, slots: Slots, metered: Meter, brake: Brake) -> None:
+    def __init__(self, slots: Slots, metered: Meter, parts: Parts) -> None:
         self.metered = metered
+        self._heart = parts.host.heart
+        self._brake = parts.brake
         self._slots = slots
-        self._brake = brake
         self._has_come = False
 
     async def come(self) -> None:
         """Wait until there is a slot, unless this one has it already. Raises Closed if a person has stopped it."""
         if not self._has_come:
-            await self._slots.acquire()
+            with self._heart.rest():  # who has the slots is watched
+                await self._slots.acquire()
             self._has_come = True
         if self._brake.is_on:
             raise Closed

@@ -5,10 +5,10 @@ Works beside a running daemon, and without one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tcbsync.core.model import Fingerprint, State, covers, join, split
+from tcbsync.store.answers import Counts, Failure, Held, Leftover, Proved, Row, Stored, Wanting
 from tcbsync.store.database import WORK
 from tcbsync.store.rows import AT
 
@@ -16,94 +16,15 @@ if TYPE_CHECKING:
     from tcbsync.store.reader import Reader
 
 
-class Failure(NamedTuple):
-    """A file that is not as it should be, and why. `next_at` is None where it is parked."""
-
-    path: str
-    code: str
-    reason: str
-    attempts: int
-    next_at: float | None
-    since: float
-
-
-class Held(NamedTuple):
-    """A delete that waits for approval."""
-
-    path: str
-    file_id: str
-    since: float
-
-
-class Proved(NamedTuple):
-    """A file that the cloud surely holds."""
-
-    path: str
-    file_id: str
-    size: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many rows there are of each kind. `failed` are parked, or failed and waiting."""
-
-    files: int = 0
-    pending_uploads: int = 0
-    pending_deletes: int = 0
-    failed: int = 0
-    held_deletes: int = 0
-    kept: int = 0
-
-
-class Wanting(NamedTuple):
-    """Rows at or beneath a scope that want something: how many can still go on by themselves, and what stops others."""
-
-    uploads: int = 0
-    deletes: int = 0
-    later: int = 0
-    """Of these, such as have failed and wait for another attempt."""
-    parked: int = 0
-    held: int = 0
-    latest: float = 0.0
-    """When the newest of them was noted."""
-
-    @property
-    def total(self) -> int:
-        """How many there are."""
-        return self.uploads + self.deletes + self.parked + self.held
-
-
-class Row(NamedTuple):
-    """All that is known of one path. Times are unix seconds; `local` is the disk's spelling where it differs."""
-
-    state: State
-    fingerprint: Fingerprint
-    digest: bytes | None
-    file_id: str | None
-    local: str | None
-    since: float
-    attempts: int
-    due_at: float
-    is_parked: bool
-    is_approved: bool
-    code: str
-    reason: str
-
-
-class Leftover(NamedTuple):
-    """Objects of a mirror that the configuration does not name any more, or names with another env or prefix."""
-
-    name: str
-    env: str
-    prefix: str
-    objects: int
+ALL = -1
+"""SQLite: a negative LIMIT is none."""
 
 
 class Report:
     """The rows of one mirror, to be read."""
 
     def __init__(self, reader: Reader, mirror: int) -> None:
+        self.version = reader.version
         self._reader = reader
         self._mirror = mirror
         self._counted: tuple[tuple[int, int], Counts] | None = None
@@ -117,14 +38,23 @@ class Report:
 
     def _count(self) -> Counts:
         tally: dict[tuple[int, int, bool], int] = {}
-        for state, parked, has_failed, count in self._reader.rows(
-            f"SELECT state, parked, attempts > 0, count(*) FROM file WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",
+        waiting = []
+        for state, parked, has_failed, count, since in self._reader.rows(
+            "SELECT state, parked, attempts > 0, count(*), min(since) FROM file"
+            f" WHERE mirror = ? AND {WORK} GROUP BY 1, 2, 3",
             (self._mirror,),
         ):
             tally[state, parked, bool(has_failed)] = count
+            if not parked and state != State.HELD:
+                waiting.append(since)
         working = sum(tally.values())
-        everything, kept = self._reader.row(
-            "SELECT count(*), coalesce(sum(state = 4), 0) FROM file WHERE mirror = ?", (self._mirror,)
+        everything, kept, size = self._reader.row(
+            "SELECT count(*), coalesce(sum(state = 4), 0), coalesce(sum(CASE state WHEN 0 THEN size END), 0)"
+            " FROM file WHERE mirror = ?",
+            (self._mirror,),
+        )
+        pending_size = self._reader.value(
+            "SELECT coalesce(sum(size), 0) FROM file WHERE mirror = ? AND state = 1 AND parked = 0", (self._mirror,)
         )
         return Counts(
             files=everything - working - kept,
@@ -133,14 +63,18 @@ class Report:
             failed=sum(n for (_, parked, has_failed), n in tally.items() if parked or has_failed),
             held_deletes=sum(n for (state, _, _), n in tally.items() if state == State.HELD),
             kept=kept,
+            parked=sum(n for (_, parked, _), n in tally.items() if parked),
+            bytes=size,
+            pending_bytes=pending_size,
+            oldest_pending=min(waiting, default=None),
         )
 
-    def failures(self) -> list[Failure]:
+    def failures(self, limit: int = ALL) -> list[Failure]:
         """List the files that failed: the parked ones, and those that wait for another attempt."""
         rows = self._reader.rows(
             "SELECT directory, name, code, reason, attempts, due_at, parked, since FROM file"
-            f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR attempts > 0) ORDER BY directory, name",
-            (self._mirror,),
+            f" WHERE mirror = ? AND {WORK} AND (parked = 1 OR attempts > 0) ORDER BY directory, name LIMIT ?",
+            (self._mirror, limit),
         )
         return [
             Failure(join(directory, name), code, reason, attempts, None if parked else due_at, since)
@@ -211,19 +145,20 @@ class Report:
         words = (bool(parked), bool(approved), code, reason)
         return Row(State(state), fingerprint, digest, file_id, local, since, attempts, due_at, *words)
 
-    def problems(self) -> list[tuple[str, str, bool, float]]:
+    def problems(self, limit: int = ALL) -> list[tuple[str, str, bool, float]]:
         """List what could not be judged or mirrored: (path, reason, blocks, since)."""
         rows = self._reader.rows(
-            "SELECT path, reason, blocks, since FROM problem WHERE mirror = ? ORDER BY path", (self._mirror,)
+            "SELECT path, reason, blocks, since FROM problem WHERE mirror = ? ORDER BY blocks DESC, path LIMIT ?",
+            (self._mirror, limit),
         )
         return [(path.decode("utf-8", "surrogateescape"), reason, bool(b), since) for path, reason, b, since in rows]
 
-    def held(self) -> list[Held]:
+    def held(self, limit: int = ALL) -> list[Held]:
         """List the deletes that wait for approval."""
         rows = self._reader.rows(
             f"SELECT directory, name, file_id, since FROM file WHERE mirror = ? AND {WORK} AND state = ?"
-            " ORDER BY directory, name",
-            (self._mirror, State.HELD),
+            " ORDER BY directory, name LIMIT ?",
+            (self._mirror, State.HELD, limit),
         )
         return [Held(join(directory, name), file_id, since) for directory, name, file_id, since in rows]
 
@@ -237,6 +172,13 @@ class Report:
         )
         return [Proved(join(row[0], row[1]), *row[2:]) for row in rows]
 
+    def stored(self, path: str) -> Stored | None:
+        """Give a file that the cloud surely holds, as the disk spells it, or None."""
+        row = self._reader.row(
+            f"SELECT local, size, digest FROM file WHERE {AT} AND state = 0", (self._mirror, *split(path))
+        )
+        return row and Stored(row[0] or path, *row[1:])
+
     def file_id(self, path: str) -> str | None:
         """Give the id under which the cloud surely holds a path, or None."""
         row = self._reader.row(
@@ -247,6 +189,12 @@ class Report:
     def blocking_problems(self) -> int:
         """Count the paths that could not be judged."""
         query = "SELECT count(*) FROM problem WHERE mirror = ? AND blocks = 1"
+        count: int = self._reader.value(query, (self._mirror,))
+        return count
+
+    def skipped(self) -> int:
+        """Count the names that were looked at and cannot be mirrored."""
+        query = "SELECT count(*) FROM problem WHERE mirror = ? AND blocks = 0"
         count: int = self._reader.value(query, (self._mirror,))
         return count
 

@@ -79,6 +79,10 @@ class Store:
 
         return await self._writer.submit(work)
 
+    async def touch(self) -> None:
+        """Do nothing, in a transaction of its own, and wait until that is done. Raises StateError."""
+        await self._writer.submit(lambda _connection: None)
+
     async def close(self) -> None:
         """Make what was submitted durable, and let go of the directory."""
         try:

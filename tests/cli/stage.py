@@ -109,12 +109,14 @@ class Stage:
         }
         credentials = changes.pop("credentials", {"appid": "wx-test", "secret_env": SECRET_VARIABLE})
         more = changes.pop("mirrors", [])
+        web = changes.pop("web", None)
         site = {"name": "site", "root": str(self.root), "env": ENV, "prefix": PREFIX, **changes}
         whole = {
             "state_dir": str(self.state_dir),
             "service": service,
             "credentials": credentials,
             "mirrors": [site, *more],
+            "web": web,
         }
         self.config.write_text(yaml.safe_dump(whole), "utf-8")
 

@@ -46,7 +46,7 @@ def test_status_comes_from_the_daemon(stage: Stage) -> None:
     assert described["watch_mode"] == "inotify"
     service = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
     limits = {"uploads_at_once": 16, "deletes_at_once": 4, "bandwidth": None, "bandwidth_until": None}
-    assert answer["service"] == {**service, **limits, "uploads": 16, "deletes": 4}
+    assert answer["service"] == {**service, **limits, "uploads": 32, "deletes": 4}
     assert stage.objects() == {"a.txt": b"a"}
 
 

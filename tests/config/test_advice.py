@@ -204,3 +204,25 @@ def test_a_prefix_that_is_no_folder_is_warned_of(tmp_path: Path) -> None:
 
     expected = ["FILE: the prefix of mirror site does not end in /: a.txt becomes sitea.txt in the cloud"]
     assert (without, empty) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("web", "is_warned"),
+    [
+        ("null", False),
+        ("{listen: '127.0.0.1:8071'}", False),
+        ("{listen: '127.1.2.3:8071'}", False),
+        ("{listen: '[::1]:8071'}", False),
+        ("{listen: 'localhost:8071'}", False),
+        ("{listen: '0.0.0.0:8071'}", True),
+        ("{listen: '[::]:8071'}", True),
+        ("{listen: '10.1.2.3:8071'}", True),
+        ("{listen: 'nas.local:8071'}", True),
+    ],
+)
+def test_a_page_for_everybody_is_warned_of(tmp_path: Path, web: str, *, is_warned: bool) -> None:
+    """It asks for no login: names of files, and images, are for whoever reaches it."""
+    found = warnings_of(tmp_path, f"{RIGHT}web: {web}\n")
+
+    assert len(found) == is_warned
+    assert all("web.listen is not on loopback" in line and "no login" in line for line in found)

@@ -60,7 +60,7 @@ def test_service_and_state() -> None:
     """The other sections, by their keys."""
     told = words(replace(CONFIG, service=ServiceConfig(uploads=3, attempts=1), state_dir=Path("/other")))
 
-    assert told == ["service: changed (uploads 16 → 3, attempts 5 → 1)", "state_dir: changed (/state → /other)"]
+    assert told == ["service: changed (uploads 32 → 3, attempts 5 → 1)", "state_dir: changed (/state → /other)"]
 
 
 def test_no_secret_is_shown() -> None:

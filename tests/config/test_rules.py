@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync.config.load import host_and_port, load
+from tcbsync.config.schema import WebConfig
 from tests.config.writing import MIRROR, RIGHT, changed, check, mistakes_of, write
 
 if TYPE_CHECKING:
@@ -49,6 +51,46 @@ def test_no_credentials_at_all_are_a_mistake(tmp_path: Path) -> None:
     text = changed("credentials:\n  appid: wx-test\n  secret_env: SECRET\n", "")
 
     check(tmp_path, text, f"1: credentials: {ONE_SOURCE}found none")
+
+
+@pytest.mark.parametrize(
+    ("listen", "where"),
+    [
+        ("127.0.0.1:8071", ("127.0.0.1", 8071)),
+        ("localhost:0", ("localhost", 0)),
+        ("0.0.0.0:80", ("0.0.0.0", 80)),
+        ("'[::1]:8071'", ("::1", 8071)),
+    ],
+)
+def test_where_the_page_may_be_served(tmp_path: Path, listen: str, where: tuple[str, int]) -> None:
+    """A name or an address, and a port."""
+    config = load(write(tmp_path, f"{RIGHT}web:\n  listen: {listen}\n  hosts: [status.example, '[::1]', 10.0.0.7]\n"))
+
+    assert config.web is not None
+    assert host_and_port(config.web.listen) == where
+
+
+@pytest.mark.parametrize(
+    "listen",
+    ["'8071'", "127.0.0.1", "':8071'", "'::1:8071'", "127.0.0.1:80710", "http://127.0.0.1:8071", "a/b:1", "a@b:1"],
+)
+def test_where_it_cannot(tmp_path: Path, listen: str) -> None:
+    """What is half an address, or more than one."""
+    check(tmp_path, f"{RIGHT}web: {{listen: {listen}}}\n", "12: web.listen: must be HOST:PORT, with an IPv6 address")
+
+
+@pytest.mark.parametrize("host", ["status.example:8071", "http://status.example", "a b", "'*'"])
+def test_names_of_the_page_are_names(tmp_path: Path, host: str) -> None:
+    """Without a port: a proxy may listen at another."""
+    check(tmp_path, f"{RIGHT}web: {{hosts: [{host}]}}\n", "12: web.hosts[0]: must be a host's name or address")
+
+
+def test_no_page(tmp_path: Path) -> None:
+    """It is on loopback where nothing is said, and switched off by null."""
+    default, none = load(write(tmp_path, RIGHT)), load(write(tmp_path, f"{RIGHT}web: null\n"))
+
+    assert default.web == WebConfig("127.0.0.1:8071", ())
+    assert none.web is None
 
 
 ADDRESSES = {

@@ -86,7 +86,13 @@ class Stage:
         }
         path = self.place / "config.yaml"
         credentials = {"appid": "wx0123456789abcdef", "secret_env": "TCBSYNC_SECRET"}
-        whole = {"state_dir": str(self.state), "service": service, "credentials": credentials, "mirrors": [mirror]}
+        whole = {
+            "state_dir": str(self.state),
+            "service": service,
+            "credentials": credentials,
+            "mirrors": [mirror],
+            "web": None,
+        }
         path.write_text(yaml.safe_dump(whole), "utf-8")
         return path
 

@@ -113,3 +113,10 @@ async def test_grace_is_for_those_who_are_not_waited_for(config: Config) -> None
         assert assembly.mirrors[0]._habits.grace_seconds == 0.2
     async with assembled(config, "test", grace=False) as assembly:
         assert assembly.mirrors[0]._habits.grace_seconds == 0.0
+
+
+@pytest.mark.parametrize(("connections", "uploads"), [(64, 16), (16, 15), (4, 3), (1, 1)])
+async def test_no_upload_is_begun_that_has_no_connection(world: World, connections: int, uploads: int) -> None:
+    """It would wait for hours behind large files, and nobody could tell it from one that hangs."""
+    async with assembled(world.config(connections=connections, uploads=16), "test", grace=True) as assembly:
+        assert assembly.pace.upload_slots.limit == uploads

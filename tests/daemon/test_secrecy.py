@@ -17,6 +17,8 @@ from tcbsync.config.schema import CredentialsConfig
 from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.run import Daemon
 from tcbsync.emulator.faults import Fault
+from tcbsync.web import page
+from tcbsync.web.metrics import exposition
 from tests.daemon.troubles import LASTING, LINK, ONE_FILE, status
 from tests.engine.world import PREFIX, World, alive, eventually
 from tests.hushed import every_byte, leaks, tapped
@@ -30,10 +32,12 @@ pytestmark = pytest.mark.slow
 SECRET = 'hush "0/+&=ß% hush'
 
 
-async def readable(world: World) -> bytes:
-    """Give what a person can read of a running daemon."""
+async def readable(world: World, daemon: Daemon) -> bytes:
+    """Give what a person, a browser and a monitoring system can read of a running daemon."""
     answer = await control.ask(world.state, "status")
-    return json.dumps(answer).encode() + repr(world.report().failures()).encode()
+    overview = await daemon.site((), list)._view.look()
+    shown = page.whole(overview).encode() + exposition(overview, "")[1]
+    return json.dumps(answer).encode() + repr(world.report().failures()).encode() + shown
 
 
 def echoes(issued: list[str]) -> dict[str, Fault]:
@@ -73,7 +77,7 @@ async def test_no_trouble_tells_a_secret(
         async with (
             assembled(config, "test", grace=True, host=world.host) as assembly,
             alive(assembly, watches=False) as (mirror,),
-            control.serve(world.state, Daemon(config, assembly).handlers()),
+            control.serve(world.state, (daemon := Daemon(config, assembly)).handlers()),
         ):
             assembly.cloud._tokens._clock = world.host.now  # so that each day brings a token call
             world.write("first")
@@ -88,13 +92,14 @@ async def test_no_trouble_tells_a_secret(
             while unmet(emulator):
                 await world.pass_time(mirror, 24 * 3600)
                 await asyncio.sleep(0.1)
-                told += await readable(world)
+                told += await readable(world, daemon)
             told += every_byte(world.state)  # while it runs: with the WAL
 
     told += caplog.text.encode() + repr([str(warning.message) for warning in warned]).encode()
     told += "".join(capfd.readouterr()).encode() + every_byte(world.state)
     assert len(issued) > 3 * len(faults)
     assert b"service paused" in told
+    assert b"<!doctype html>" in told
     assert b"service blocked" in told
     assert b"token \xe2\x80\xa6, signature \xe2\x80\xa6" in told
     assert not leaks(told, {SECRET, *issued})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,7 +41,7 @@ async def test_hints_come_in_the_event_loop(world: World) -> None:
         world.write("a")
 
         await eventually(lambda: "a" in hinted)
-        assert watching.is_alive
+        assert watching.silent_seconds < 5
         assert watching.state.mode is WatchMode.INOTIFY
 
 
@@ -162,12 +163,15 @@ async def test_hints_that_wait_for_the_loop_are_bounded(world: World) -> None:
         assert len(watching.mirror.settle) == 1
 
 
-async def test_a_watcher_that_hangs_is_not_alive(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that live and do nothing, on a dead file system, must not feed systemd's watchdog."""
+async def test_a_watcher_whose_thread_is_dead_is_silent_for_ever(world: World) -> None:
+    """A thread that has ended must not feed systemd's watchdog by what it did before."""
     async with watched(world) as (watching, _):
-        was_alive = watching.is_alive
+        was_silent = watching.silent_seconds
 
-        monkeypatch.setattr("tcbsync.daemon.watching.HEARTBEAT_SECONDS", 0.0)
+        observer = watching._watcher._observer
+        assert observer is not None
+        observer.stop()
+        await asyncio.to_thread(observer.join)
 
-        assert was_alive
-        assert not watching.is_alive
+        assert was_silent < 5
+        assert watching.silent_seconds == inf

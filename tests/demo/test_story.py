@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,7 +163,11 @@ def test_it_stays(start: Start, root: Path) -> None:
     invitation = demo.until_says("tcbsync verify")
     config = re.search(r"^  config +(.+)$", invitation, re.MULTILINE)
     assert config is not None
+    page = re.search(r"^  page +(http://127.0.0.1:\d+/)$", invitation, re.MULTILINE)
+    assert page is not None
 
+    with urllib.request.urlopen(page[1], timeout=30) as answer:
+        shown = answer.read().decode()
     status = subprocess.run(
         [sys.executable, "-m", "tcbsync", "status", "-c", config[1]], capture_output=True, check=False
     )
@@ -176,6 +181,7 @@ def test_it_stays(start: Start, root: Path) -> None:
     code, output = demo.end()
 
     assert status.returncode == 0, status.stderr
+    assert "<h1>In sync.</h1>" in shown
     assert code == 0, output
     assert demo.leftovers() == []
     assert list(root.iterdir()) == [root / "b.txt"]

@@ -113,11 +113,14 @@ class House:
         self.root.mkdir(parents=True, exist_ok=True)
         self.config = self.place / "config.yaml"
         self.log = self.place / "run.log"
-        self.configure(**self.options)
+        self.configure(**dict(self.options))
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration; options are those of the mirror, but for `service`, which is a mapping of its."""
-        service = options.pop("service", {})
+        """Write the configuration; options are those of the mirror, but for `service`, a mapping, and `web`.
+
+        No page is served unless `web` says where.
+        """
+        service, web = options.pop("service", {}), options.pop("web", None)
         mirror = {
             "name": "site",
             "root": str(self.root),
@@ -134,6 +137,7 @@ class House:
             "service": {"api_base": self.url, "retry_seconds": 0.05, "retry_max_seconds": 0.2, **service},
             "credentials": {"appid": "wx0123456789abcdef", "secret_env": "TCBSYNC_SECRET"},
             "mirrors": [mirror],
+            "web": web,
         }
         self.config.write_text(yaml.safe_dump(document))
 

@@ -48,7 +48,7 @@ def test_killed_amid_an_upload_storm(house: House, emulator: Cloud) -> None:
         eventually(lambda: house.is_equal(emulator))
         eventually(lambda: house.state() == "in_sync")
 
-    assert emulator.calls()["cos"] <= 400 + 16
+    assert emulator.calls()["cos"] <= 400 + 32
     assert emulator.ask("counters")["max_at_once_same_key"] == 1
 
 

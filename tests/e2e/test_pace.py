@@ -38,7 +38,7 @@ def test_a_limit_is_kept_and_said(house: House, emulator: Cloud) -> None:
 
 
 def test_a_service_that_takes_few_at_once(tmp_path: Path) -> None:
-    """Three at once where sixteen are configured: all arrives, nothing fails, and status says what was lowered."""
+    """Three at once where 32 are configured: all arrives, nothing fails, and status says what was lowered."""
     with cloud(tmp_path / "cloud", "--at-once", "3", "--latency", "0.02") as emulator:
         house = House(tmp_path, emulator.url, {})
         fill(house.root, 200)
@@ -51,7 +51,7 @@ def test_a_service_that_takes_few_at_once(tmp_path: Path) -> None:
 
     at_once = told["service"]["uploads_at_once"]
     assert 1 <= at_once <= 6
-    assert f"uploads lowered to {at_once} of 16: the service said too many at once\n" in said
+    assert f"uploads lowered to {at_once} of 32: the service said too many at once\n" in said
     assert told["service"]["state"] == "ok"
     assert told["mirrors"][0]["failed"] == 0
     assert failed.stdout == "nothing failed\n"

@@ -28,6 +28,7 @@ class Wall(Host):
     """A wall clock that goes with the loop's, and can be set."""
 
     def __init__(self, start: float = MONDAY_NOON) -> None:
+        super().__init__()
         self.start = start
 
     def now(self) -> float:

@@ -31,6 +31,7 @@ class VirtualHost(Host):
     """A wall clock that stands still until it is moved."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.time = 1_700_000_000.0
 
     def now(self) -> float:

@@ -33,6 +33,7 @@ class Slow(Host):
     """A host that counts the visits to its threads, and holds back those that begin while it is shut."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.visits = 0
         self.opened = asyncio.Event()
         self.opened.set()

@@ -45,6 +45,7 @@ class ShiftedHost(Host):
     """A host whose wall clock can be put forward."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.ahead = 0.0
 
     def now(self) -> float:

@@ -41,6 +41,7 @@ class SimHost(Host):
     """The wall clock of the simulation, and worker threads that are none."""
 
     def __init__(self, life: Life, clock: Clock, dice: Random) -> None:
+        super().__init__()
         self._life = life
         self._clock = clock
         self._dice = dice

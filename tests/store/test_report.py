@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.core.model import Delete, Keep, Plan, Problem, State, Upload
 from tcbsync.store import rows
+from tcbsync.store.answers import Counts, Held, Leftover, Proved, Stored
 from tcbsync.store.database import REGISTER, open_database
 from tcbsync.store.reader import open_reader
-from tcbsync.store.report import Counts, Held, Leftover, Proved, Report, find_mirror, leftovers
+from tcbsync.store.report import Report, find_mirror, leftovers
 from tests.store.table import NOW, Table, digest_of, file, file_id
 
 if TYPE_CHECKING:
@@ -23,6 +25,11 @@ def gone(table: Table, *paths: str) -> None:
     for path in paths:
         table.prove(file(path))
     table.do(rows.expect, Plan(deletes=[Delete(path, was_sent=True) for path in paths]), NOW)
+
+
+def numbers(counts: Counts) -> Counts:
+    """Leave sizes and times out."""
+    return replace(counts, bytes=0, pending_bytes=0, oldest_pending=None)
 
 
 @pytest.fixture
@@ -42,7 +49,7 @@ def busy(table: Table) -> Table:
 
 def test_counts(busy: Table) -> None:
     """Each kind of row is counted once."""
-    assert busy.report.counts() == Counts(
+    assert numbers(busy.report.counts()) == Counts(
         files=9, pending_uploads=6, pending_deletes=3, failed=0, held_deletes=4, kept=1
     )
 
@@ -54,9 +61,59 @@ def test_failures_are_counted_beside(busy: Table) -> None:
     busy.do(rows.fail, "gone/0", "delete", "refused", NOW + 60)
     busy.do(rows.fail, "gone/1", "delete", "refused", None)
 
-    assert busy.report.counts() == Counts(
-        files=9, pending_uploads=5, pending_deletes=2, failed=4, held_deletes=4, kept=1
+    assert numbers(busy.report.counts()) == Counts(
+        files=9, pending_uploads=5, pending_deletes=2, failed=4, held_deletes=4, kept=1, parked=2
     )
+
+
+def test_sizes(table: Table) -> None:
+    """The bytes that the cloud holds, and those that are to be sent; what is parked is neither."""
+    table.prove(file("a", "four"))
+    table.upload(file("b", "three"))
+    table.upload(file("c", "parked"))
+    table.do(rows.fail, "c", "-501007", "parameter error", None)
+
+    counts = table.report.counts()
+
+    assert (counts.bytes, counts.pending_bytes) == (4, 5)
+
+
+def test_the_oldest_of_what_waits(table: Table) -> None:
+    """Since when it waits. What waits for a person, parked or held, is none of it."""
+    gone(table, "held")
+    table.do(rows.hold, "1 object would be deleted", NOW)
+    for moment, name in enumerate(("parked", "b", "c")):
+        table.upload(file(name), NOW + moment)
+    table.do(rows.fail, "parked", "-501007", "parameter error", None)
+
+    assert table.report.counts().oldest_pending == NOW + 1
+
+
+def test_what_was_counted_is_counted_anew_after_a_commit(busy: Table) -> None:
+    """And until then it is not: counting reads every row."""
+    before = busy.report.counts()
+    again = busy.report.counts()
+    busy.prove(file("more"))
+
+    after = busy.report.counts()
+
+    assert again is before
+    assert after.files == before.files + 1
+
+
+def test_lists_may_be_short(busy: Table) -> None:
+    """The first of them, in the same order."""
+    for number in range(6):
+        busy.do(rows.fail, f"upload/{number}", "HTTP 502", "bad gateway", NOW + 60)
+
+    assert busy.report.failures(2) == busy.report.failures()[:2]
+    assert busy.report.held(3) == busy.report.held()[:3]
+
+
+def test_what_is_stored(busy: Table) -> None:
+    """Only of a file that is proved now: where the disk has it, its size, and the MD5 that the cloud holds."""
+    assert busy.report.stored("proved/0") == Stored("proved/0", 3, digest_of("one"))
+    assert [busy.report.stored(path) for path in ("kept", "held/0", "upload/0", "missing", "a\udcff")] == [None] * 5
 
 
 def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:

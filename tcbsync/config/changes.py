@@ -6,6 +6,7 @@ No value is shown that may be a secret: of the credentials, and of the proxy, on
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,9 @@ def _changed(what: str, old: Any, new: Any) -> Change:
 
 def _short(value: Any) -> str:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inner = ", ".join(f"{name}: {_short(each)}" for name, each in dataclasses.asdict(value).items())
+        return _short(dataclasses.asdict(value))
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{name}: {_short(each)}" for name, each in value.items())
         return f"{{{inner}}}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"

@@ -193,6 +193,22 @@ async def test_limits_change_while_uploads_run(world: World, emulator: Emulator)
         assert (await daemon.ask("status"))["service"]["uploads_at_once"] == 12
 
 
+async def test_another_bandwidth_holds_for_what_is_being_sent(world: World, emulator: Emulator) -> None:
+    """A file that would take minutes is through as soon as the limit is taken away; no byte is sent twice."""
+    world.write("a", "x" * 600_000)
+    async with steered(world, bandwidth={"00:00": 5_000}) as daemon:
+        await eventually(lambda: emulator.counters.at_once["cos"])
+        limited = (await daemon.ask("status"))["service"]["bandwidth"]
+        daemon.service(bandwidth=None)
+
+        told = await daemon.reload()
+        await eventually(world.is_equal)
+
+        assert told == ["service: changed (bandwidth {00:00: 5000} → null)"]
+        assert (limited, (await daemon.ask("status"))["service"]["bandwidth"]) == (5_000, None)
+        assert world.calls()["cos"] == 1
+
+
 def accept(emulator: Emulator, secret: str) -> None:
     """Let the cloud know the app by another secret."""
     emulator._service.settings = replace(emulator._service.settings, secret=secret)

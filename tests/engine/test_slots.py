@@ -284,3 +284,34 @@ async def test_more_again_before_fewer_has_come_about() -> None:
 
     assert not fifth.done()
     fifth.cancel()
+
+
+async def test_a_new_number_forgets_what_was_too_much() -> None:
+    """What the service complained of was said of the old one: the next complaint halves it, and it may rise at once."""
+    slots = Slots(8)
+    complain(slots)
+    await fill(slots)
+    await rise(slots, 100.0)
+    slots.resize(16)
+    for _ in range(11):
+        await slots.acquire()
+
+    complain(slots, 100.0)
+    is_halved = slots.limit == 8
+    slots.resize(12)
+    slots.resize(16)
+
+    assert is_halved
+    assert slots.limit == slots._ceiling == slots.most == 16
+
+
+async def test_a_complaint_about_more_than_there_are_now_is_answered() -> None:
+    """A call that began while there were more says nothing of the fewer that a person has asked for since."""
+    slots = Slots(8)
+    began = slots.changes
+    slots.resize(4)
+
+    is_answered = slots.narrow(began, 0.0)
+
+    assert is_answered
+    assert slots.limit == 4

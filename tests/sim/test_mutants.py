@@ -9,7 +9,7 @@ import pytest
 from tests.sim.mutants import MUTANTS
 from tests.sim.test_sim import simulate
 
-ENOUGH = 1500
+ENOUGH = 2500
 """Schedules in which every one of them is found; most are in the first fifty."""
 
 

@@ -164,6 +164,9 @@ def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float, *
 
     `away` are paths at which another volume lies than before: only what is beneath them is held, until that is back.
     """
+    (is_old,) = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM file WHERE mirror = ? AND {WORK} AND state = 3)", (mirror,)
+    ).fetchone()  # else the one before ended when its files came back, and nobody has written that down
     for path in away or ("",):
         where = " AND (directory = ? OR (directory > ? AND directory < ?))" if path else ""
         beneath = (path, path + "/", path + "0") if path else ()
@@ -173,9 +176,9 @@ def hold(connection: sqlite3.Connection, mirror: int, reason: str, now: float, *
             (mirror, *beneath),
         )
     connection.execute(
-        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN hold = '' THEN ? ELSE hold_since END,"
+        "UPDATE mirror SET hold = ?, hold_since = CASE WHEN hold = '' OR NOT ? THEN ? ELSE hold_since END,"
         " hold_away = max(hold_away, ?) WHERE id = ?",
-        (reason, now, bool(away), mirror),
+        (reason, is_old, now, bool(away), mirror),
     )
 
 

@@ -41,6 +41,19 @@ def test_holding(table: Table) -> None:
     }
 
 
+def test_a_hold_whose_files_came_back_is_over(table: Table) -> None:
+    """The next one begins when it begins, though nobody wrote down that there was nothing left to hold."""
+    gone(table, "a", "b")
+    table.do(rows.hold, "the root is empty", NOW)
+    table.prove(file("a"))
+    table.prove(file("b"))
+
+    gone(table, "a", now=LATER)
+    table.do(rows.hold, "the root is empty", LATER)
+
+    assert table.manifest.mirror().hold_since == LATER
+
+
 def test_approving(table: Table) -> None:
     """What was held goes at once, without being asked about again; what comes later is."""
     gone(table, "a", "b")

@@ -40,13 +40,13 @@ class Flush:
         """How many paths had to be looked at still when `wanting` counted last: until then nothing is proved."""
         self.problems: list[str] = []
         """Why paths at, beneath or above the scope could not be judged: nobody knows what has to be proved there."""
-        mirror.looks.awaited.add(self)
 
     async def begin(self) -> None:
         """Ask for the look: at the whole tree, where the ignore rules may have changed what belongs to the scope."""
         await asyncio.sleep(EVENT_SECONDS)
         if await self.mirror.looks.has_new_rules():
             self._unseen = {""}
+        self.mirror.looks.awaited.add(self)  # only now: a look that began before may have gone by older rules
         self.mirror.hint([(path, True) for path in self._unseen])
 
     def __repr__(self) -> str:

@@ -45,8 +45,8 @@ class Troubles:
         self._simulation.at(seconds, self._simulation.watch.end_loss)
 
     def lag(self, seconds: float) -> None:
-        """Let events be late for a while."""
-        self._simulation.watch.lag_seconds = min(seconds, 3.0)
+        """Let events be late for a while, though less than the grace: what comes later than that nobody can wait for."""
+        self._simulation.watch.lag_seconds = min(seconds, 2.5)
         self._simulation.at(seconds, lambda: setattr(self._simulation.watch, "lag_seconds", 0.0))
 
     def outage(self, seconds: float) -> None:

@@ -45,7 +45,7 @@ class Troubles:
         self._simulation.at(seconds, self._simulation.watch.end_loss)
 
     def lag(self, seconds: float) -> None:
-        """Let events be late for a while, though less than the grace: what comes later than that nobody can wait for."""
+        """Let events be late for a while, by less than the grace: what comes later than that nobody can wait for."""
         self._simulation.watch.lag_seconds = min(seconds, 2.5)
         self._simulation.at(seconds, lambda: setattr(self._simulation.watch, "lag_seconds", 0.0))
 

@@ -153,9 +153,9 @@ class Daemon:
         self._said: dict[str, float] = {}
 
     def until(self, word: str) -> float:
-        """Wait until it has said a line that ends with `word`; give when that was first heard (unix seconds)."""
+        """Wait until it has said a line with `word` in it; give when that was first heard (unix seconds)."""
         give_up_at = time.monotonic() + PATIENCE_SECONDS
-        while not (heard := [at for line, at in self._said.items() if line.endswith(word)]):
+        while not (heard := [at for line, at in self._said.items() if word in line]):
             if time.monotonic() > give_up_at:
                 raise TimeoutError(f"the daemon does not say {word}:\n{self.process.log()[-2000:]}")
             self.process.check()

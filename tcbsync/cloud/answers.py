@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tcbsync.cloud.codes import error_for, shown, status_error, storage_error
 from tcbsync.core.errors import CloudError, NoAnswer, Transient
@@ -38,7 +38,7 @@ def read_json(asked: str, response: httpx.Response) -> dict[str, Any]:
 
 def read_storage_error(asked: str, response: httpx.Response) -> CloudError:
     """Make the error for COS's answer: `<Error><Code/><Message/><Resource/><RequestId/></Error>`, or less."""
-    text = response.read()[:8192].decode("utf-8", "replace")
+    text = content_of(response)[:8192].decode("utf-8", "replace")
     request_id = _element(text, "RequestId") or response.headers.get("x-cos-request-id", "")
     code = _element(text, "Code")
     error = storage_error(asked, response.status_code, code, _element(text, "Message"), request_id)
@@ -96,9 +96,16 @@ def integer(value: object) -> int | None:
         return None
 
 
+def content_of(response: httpx.Response) -> bytes:
+    """Return an answer's bytes. httpx's own `read` costs as much as all else of a small answer."""
+    if response.is_stream_consumed:
+        return response.content
+    return b"".join(cast("httpx.ByteStream", response.stream))
+
+
 def _json_object(response: httpx.Response) -> dict[str, Any] | None:
     try:
-        answer = json.loads(response.read())
+        answer = json.loads(content_of(response))
     except (ValueError, RecursionError):
         return None
     return answer if isinstance(answer, dict) else None

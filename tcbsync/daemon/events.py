@@ -42,9 +42,10 @@ class Events:
         for reader in self._readers:
             reader.take(told)
 
-    def newest(self) -> list[dict[str, Any]]:
-        """Give what is kept, the oldest first."""
-        return list(self._newest)
+    def newest(self, count: int | None = None) -> list[dict[str, Any]]:
+        """Give the newest of what is kept, the oldest first; None: all of it."""
+        kept = list(self._newest)
+        return kept if count is None else kept[max(0, len(kept) - count) :]
 
     async def follow(self, last: int = 0) -> AsyncGenerator[dict[str, Any]]:
         """Give the `last` that were told and then what is told from now on, for ever.
@@ -53,7 +54,7 @@ class Events:
         """
         reader = _Reader(self._kept)
         self._readers.append(reader)
-        for told in list(self._newest)[len(self._newest) - last :] if last else ():
+        for told in self.newest(last):
             reader.take(told)
         try:
             while True:

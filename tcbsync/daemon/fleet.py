@@ -54,6 +54,14 @@ class Fleet:
         """The eyes of each mirror."""
         return [each.watching for each in self._sailing.values()]
 
+    def watched(self) -> list[Watching]:
+        """Give the eyes that should be open: not those of a mirror that is being armed, or stopped."""
+        return [
+            each.watching
+            for each in self._sailing.values()
+            if each.is_armed.is_set() and not each.watching.mirror.parts.brake.is_stopping
+        ]
+
     async def start(self, mirrors: Iterable[Mirror]) -> None:
         """Let mirrors run; their watches are armed when this is done."""
         begun = []

@@ -19,6 +19,7 @@ from tcbsync.core.events import Reloaded, ReloadRefused
 from tcbsync.daemon.assemble import limits, uploads_of
 from tcbsync.daemon.notify import notify
 from tcbsync.daemon.service import Client, try_out
+from tcbsync.daemon.vitals import silent_seconds
 from tcbsync.status import iso
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ class Reload:
         if config.service.deletes != self.config.service.deletes:
             pace.delete_slots.resize(config.service.deletes)
         pace.bandwidth.timetable = limits(config.service)
+        pace.host.heart.silent_seconds = silent_seconds(config.service)
         if not is_known or config.service != self.config.service:
             pace.try_anew()
 

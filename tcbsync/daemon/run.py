@@ -61,7 +61,7 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
         fleet = Fleet(assembly, tasks)
         reload = Reload(config, read or (lambda: config), assembly, fleet)
         daemon = Daemon(config, assembly, fleet, reload, events)
-        vitals = Vitals(heart, assembly.store, lambda: fleet.watchings)
+        vitals = Vitals(heart, assembly.store, fleet.watched)
         await fleet.start(list(assembly.mirrors))
         async with control.serve(config.state_dir, daemon.handlers()):
             running = [
@@ -164,6 +164,7 @@ class Daemon:
         said, shown, look_at = "", "", 0.0
         while True:
             await asyncio.sleep(PULSE_SECONDS)
+            self._assembly.pace.host.heart.beat()  # a look that took long is followed by a long time without one
             for watching in self.watchings:
                 watching.check()
             if (started := clock()) < look_at:

@@ -36,6 +36,8 @@ class Verbs:
         self._reload = reload
         self._events = events
         self._report_of = report_of
+        self._pausing = asyncio.Lock()
+        """Whoever reads and writes which mirrors are paused."""
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
@@ -64,20 +66,26 @@ class Verbs:
         yield await self._reload.reload(dry_run=bool(values.get("dry_run")))
 
     async def _pause(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        mirrors, now = self.named(values), self._assembly.pace.host.now()
-        new = await asyncio.to_thread(pauses.pause, self._assembly.state_dir, [each.name for each in mirrors], now)
+        names, now = [each.name for each in self.named(values)], self._assembly.pace.host.now()
+        async with self._pausing:
+            new = await asyncio.to_thread(pauses.pause, self._assembly.state_dir, names, now)
+            mirrors = self.named(values)  # anew: a reload may have put another in the place of one
+            for mirror in mirrors:
+                mirror.parts.brake.is_on = True
         for mirror in mirrors:
-            mirror.parts.brake.is_on = True
             if mirror.name in new:
                 self._assembly.tell(Paused(), mirror.name)
         return {each.name: {"was": each.name in new, "in_flight": len(each.parts.busy)} for each in mirrors}
 
     async def _resume(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        mirrors = self.named(values)
-        ended = await asyncio.to_thread(pauses.resume, self._assembly.state_dir, [each.name for each in mirrors])
+        names = [each.name for each in self.named(values)]
+        async with self._pausing:
+            ended = await asyncio.to_thread(pauses.resume, self._assembly.state_dir, names)
+            mirrors = self.named(values)
+            for mirror in mirrors:
+                mirror.parts.brake.is_on = mirror.parts.brake.is_stopping
+                mirror.nudge()
         for mirror in mirrors:
-            mirror.parts.brake.is_on = False
-            mirror.nudge()
             if mirror.name in ended:
                 self._assembly.tell(Resumed(), mirror.name)
         return {each.name: {"was": each.name in ended, "in_flight": len(each.parts.busy)} for each in mirrors}
@@ -121,7 +129,7 @@ class Verbs:
             async for told in self._events.follow(last):
                 yield told
         else:
-            for told in self._events.newest()[-last:]:
+            for told in self._events.newest(last):
                 yield told
 
     async def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:

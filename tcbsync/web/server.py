@@ -52,6 +52,8 @@ READERS = 2
 """So many thumbnails are read at once."""
 PULSE_SECONDS = 5.0
 """A manifest that does not answer within this is not well."""
+CONNECTIONS = 64
+"""At most so many at once."""
 AGAIN_SECONDS = 30.0
 """An address that cannot be listened at, because another has it or it is not there yet, is tried again after this."""
 GOODBYE_SECONDS = 1.0
@@ -207,25 +209,39 @@ async def keep_serving(site: Site, host: str, port: int) -> None:
     """Serve until cancelled. An address that cannot be had is told of once, and tried again: mirroring goes on."""
     runner = web.AppRunner(site.app(), access_log=None, shutdown_timeout=GOODBYE_SECONDS, handle_signals=False)
     await runner.setup()
+    listening: asyncio.Server | None = None
     try:
-        await _listen(runner, host, port)
-        at, number, *_ = runner.addresses[0]
+        listening = await _listen(runner, host, port)
+        at, number, *_ = listening.sockets[0].getsockname()
         log.info("status page: http://%s:%d/", f"[{at}]" if ":" in at else at, number)
         await asyncio.get_running_loop().create_future()
     finally:
+        if listening is not None:
+            listening.close()
         await runner.cleanup()
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    told = ""
+class _Refused(asyncio.Protocol):
+    """One connection too many: a crowd may lock out the page, and nothing else."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.abort()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> asyncio.Server:
+    server, told = runner.server, ""
+    assert server is not None, "it is set up"
+
+    def welcome() -> asyncio.BaseProtocol:
+        return server() if len(server.connections) < CONNECTIONS else _Refused()
+
     while True:
-        tcp = web.TCPSite(runner, host, port)
         try:
-            return await tcp.start()
+            return await asyncio.get_running_loop().create_server(welcome, host, port)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
             if reason != told:
                 log.warning("no status page at %s:%d: %s; it is tried again", host, port, reason)
             told = reason
-            await tcp.stop()
             await asyncio.sleep(AGAIN_SECONDS)

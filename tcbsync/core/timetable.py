@@ -10,6 +10,7 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import groupby
+from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ class Timetable:
     def limit(self, minute: int) -> int | None:
         """Give the limit that holds at a minute of the week: that of the last step, which may be last week's."""
         return self.steps[self._last(minute)][1]
+
+    def least(self) -> float:
+        """Give the lowest limit that it knows; infinite where there is none at all."""
+        return min((limit for _, limit in self.steps if limit is not None), default=inf)
 
     def until(self, minute: int) -> int | None:
         """Give the minute of the week at which another limit begins; None: never."""

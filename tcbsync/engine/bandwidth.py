@@ -83,7 +83,9 @@ class Bandwidth:
 
     @contextlib.asynccontextmanager
     async def _share(self, size: int) -> AsyncIterator[Meter]:
-        lane = self._small if size <= self._room() else self._large
+        # By the lowest limit there will be: what begins beside the small ones must not lie across their way later.
+        least = inf if self.timetable is None else self.timetable.least()
+        lane = self._small if size <= ROOM_SECONDS * least else self._large
         with self._host.heart.rest():  # hours may pass behind others, and they are watched
             await self._enter(lane, size)
         try:

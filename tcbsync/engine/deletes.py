@@ -125,7 +125,8 @@ class Deletes:
         if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
             raise Closed
         # What was decided before the paths were held is in the rows by then.
-        ready = dict(await self._manifest.write(rows.deleting, [job.path for job in jobs]))
+        decided = {job.path: job.since for job in jobs}  # a file may have come, gone up, and gone again meanwhile
+        ready = dict(await self._manifest.write(rows.deleting, list(decided), decided))
         async with self._pace.holding(self._pace.delete_slots):
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}

@@ -1,7 +1,8 @@
 """Starts uploads as there is room for them, and sees them land.
 
 The rule: as many as there are slots are being sent, and twice as many make ready meanwhile, since a link takes as long
-as a small file. Where the service bears only one at a time there is nothing but that one, and a probe goes alone.
+as a small file; the mirrors that have something to send share that room. Where the service bears only one at a time
+there is nothing but that one, and a probe goes alone.
 The refusal: nothing about a flight is remembered here once it has landed; its row says how it went.
 """
 
@@ -55,7 +56,13 @@ class Flights:
 
     async def send(self, jobs: Iterable[Job]) -> None:
         """Start one flight after the other. Comes back when all have started; they go on."""
-        waiting = deque(jobs)
+        self._pace.senders += 1
+        try:
+            await self._start_all(deque(jobs))
+        finally:
+            self._pace.senders -= 1
+
+    async def _start_all(self, waiting: deque[Job]) -> None:
         while waiting:
             with self._heart.rest():  # a closed gate is no fault of ours, and each flight is watched
                 await self._pace.clear(self._env)
@@ -76,10 +83,10 @@ class Flights:
 
     async def _room(self) -> int:
         """Wait until some may start; give how many."""
-        slots = self._pace.upload_slots
         while True:
-            room = 3 * slots.limit - 2 - len(self._paths)
-            if room >= (slots.limit + 1) // 2:
+            share = max(1, (3 * self._pace.upload_slots.limit - 2) // self._pace.senders)
+            room = share - len(self._paths)
+            if room >= max(1, share // 6):
                 return room
             self._has_landed.clear()
             await self._has_landed.wait()

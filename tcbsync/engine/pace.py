@@ -30,7 +30,7 @@ from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Iterator, Sequence
 
     from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
@@ -56,8 +56,16 @@ class Closed(Exception):
 class Passage:
     """One caller on his way through the gates, and the slots that his present call counts for."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, gates: Sequence[Gate], *, is_probe: bool) -> None:
+        self._gates = gates
+        self._is_probe = is_probe
         self.through(slots)
+
+    def still_open(self, *, is_paid: bool = False) -> None:
+        """Raise Closed where a gate has closed meanwhile. `is_paid`: but for a quota, which the link has paid."""
+        gate = next((gate for gate in self._gates if gate.state != "ok"), None)
+        if gate and not self._is_probe and not (is_paid and isinstance(gate.error, RateLimited)):
+            raise Closed
 
     def through(self, slots: Slots) -> None:
         """Begin a call that counts for `slots`."""
@@ -88,6 +96,8 @@ class Pace:
     upload_slots: Slots = field(init=False)
     delete_slots: Slots = field(init=False)
     bandwidth: Bandwidth = field(init=False)
+    senders: int = 0
+    """So many mirrors have something to send: they share the room for what is made ready."""
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -139,10 +149,11 @@ class Pace:
         """
         if self.wait_seconds(env, uploads=uploads):
             raise Closed
-        probed = [(gate, gate.error) for gate in self.gates(env, uploads=uploads) if gate.state != "ok"]
+        gates = self.gates(env, uploads=uploads)
+        probed = [(gate, gate.error) for gate in gates if gate.state != "ok"]
         for gate, _ in probed:
             gate.probe(self.host.now())
-        way = Passage(self.upload_slots if uploads else self.delete_slots)
+        way = Passage(self.upload_slots if uploads else self.delete_slots, gates, is_probe=bool(probed))
         try:
             yield way
         except CloudError as error:

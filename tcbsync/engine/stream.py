@@ -33,6 +33,7 @@ class Stream:
         self._file = file
         self._reading: asyncio.Future[Any] | None = None
         self._found: Found | None = None
+        self._is_over = False
         self.fingerprint: Fingerprint = file.fingerprint
 
     async def __aenter__(self) -> Self:
@@ -41,6 +42,7 @@ class Stream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_over = True
         if self._reading is not None:
             with contextlib.suppress(Exception):
                 await self._reading
@@ -51,7 +53,8 @@ class Stream:
 
         def work() -> Found:
             while self._file.read():
-                pass
+                if self._is_over:
+                    raise FileChanged("nobody waits for it any more")
             found = self._file.finish()
             self._file.rewind()
             return found

@@ -47,6 +47,8 @@ log = logging.getLogger(__name__)
 
 LINK_SECONDS = 300.0
 """API docs: a link is valid for 15 minutes. One that has waited longer than this for its turn is asked for anew."""
+WAITED_SECONDS = 1.0
+"""A small file that has waited longer than this for its turn is looked at once more: it may be another by now."""
 GROWING_SECONDS = (2, 5, 10, 20, 30)
 """When a file that changed or went away while it was read is tried again."""
 STILL_SECONDS = 2.0
@@ -192,18 +194,19 @@ class Uploads:
         """Ask for the link ahead, send when it is this file's turn, and prove it."""
         env = self._target.env
         clock = asyncio.get_running_loop().time
-        is_probe = self._pace.closed(env) is not None
         with self._pace.passage(env) as way:
             link, asked_at = await self._link(found, way), clock()
             await turn.come()
-            gate = self._pace.closed(env)
-            if gate is not None and gate.state != "paused" and not is_probe:
-                raise Closed  # what was found out while this one waited holds for it; but a quota was paid already
+            way.still_open(is_paid=True)  # what was found out while this one waited holds for it
+            has_waited = clock() - asked_at > WAITED_SECONDS
+            if has_waited and isinstance(chunks, bytes) and not await self._host.offload(self._is_same, found):
+                self._parts.look_again(found.local)
+                raise Closed  # those bytes are old by now
             if link is not None and clock() - asked_at > LINK_SECONDS:
                 link = await self._link(found, way)
             if link is None:
                 self._parts.look_again(found.local)  # decided otherwise just before this attempt took the path
-                return
+                raise Closed
             self._parts.tally.flights[found.path] = Flight(found.fingerprint.size, self._host.now())
             way.through(self._pace.upload_slots)
             body = Body(found.fingerprint.size, turn.metered(chunks), self._target.form)
@@ -217,10 +220,19 @@ class Uploads:
         async with self._pace.holding(slots):
             if self._parts.brake.is_on:
                 raise Closed
+            way.still_open()
             way.through(slots)
             link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
             slots.succeed(self._host.now())
         return link if await self._manifest.write(rows.sending, found, link.file_id) else None
+
+    def _is_same(self, found: Found) -> bool:
+        """Whether the file is still the one that was read."""
+        try:
+            with OpenFile(self._target.root, found.path, found.local) as file:
+                return file.fingerprint == found.fingerprint
+        except LocalError:
+            return False
 
     async def _prove(self, proof: Found, receipt: Receipt) -> None:
         assert proof.digest is not None, "a file that was read has a digest"
@@ -231,7 +243,9 @@ class Uploads:
             log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", proof.path)
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
-        await self._manifest.write(rows.prove, proof, self._host.now())
+        if not await self._manifest.write(rows.prove, proof, self._host.now()):
+            self._parts.look_again(proof.local)
+            return
         self._parts.tally.uploaded(proof.path, proof.fingerprint.size, self._host.now())
         self._parts.tell(Uploaded(proof.path, proof.fingerprint.size, proof.digest.hex()))
 

@@ -16,7 +16,7 @@ from tcbsync.store.database import WORK
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 AT = "mirror = ? AND directory = ? AND name = ?"
 
@@ -113,13 +113,19 @@ def vanished(connection: sqlite3.Connection, mirror: int, path: str) -> None:
     connection.execute(f"UPDATE file SET inode = -1 WHERE {AT} AND state = ?", (*_at(mirror, path), State.UPLOAD))
 
 
-def deleting(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> list[tuple[str, str]]:
-    """Write down, before the call leaves, that these objects may go. Gives (path, file_id) of those still to delete."""
+def deleting(
+    connection: sqlite3.Connection, mirror: int, paths: Collection[str], decided: Mapping[str, float] | None = None
+) -> list[tuple[str, str]]:
+    """Write down, before the call leaves, that these objects may go. Gives (path, file_id) of those still to delete.
+
+    `decided`: when each delete was decided. One that was decided since is another, which nobody has judged yet.
+    """
     ready = []
     for path in paths:
+        since = None if decided is None else decided[path]
         row = connection.execute(
-            f"UPDATE file SET digest = NULL WHERE {AT} AND state = ? RETURNING file_id",
-            (*_at(mirror, path), State.DELETE),
+            f"UPDATE file SET digest = NULL WHERE {AT} AND state = ? AND (? IS NULL OR since = ?) RETURNING file_id",
+            (*_at(mirror, path), State.DELETE, since, since),
         ).fetchone()
         if row:
             ready.append((path, row[0]))

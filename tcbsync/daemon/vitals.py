@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 1.0
+FEED_SECONDS = 5.0
+"""The watchdog is fed, and the writer asked, so often; more often where systemd wants to hear of us soon."""
 HUNG_SECONDS = 60.0
 """A watcher, a writer or a worker that did not move for so long hangs, on a dead file system, say; where systemd wants
 to hear of us more often, half of its time."""
@@ -47,8 +49,8 @@ class Vitals:
         self._store = store
         self._watchings = watchings
         wanted = watchdog_seconds()
-        self._interval = min(PULSE_SECONDS, wanted or PULSE_SECONDS)
         self._hung_seconds = min(HUNG_SECONDS, wanted or HUNG_SECONDS)
+        self._interval = min(FEED_SECONDS, self._hung_seconds / 4)
         self._written_at = 0.0
 
     async def keep_writing(self) -> None:

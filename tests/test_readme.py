@@ -1,4 +1,4 @@
-"""The README is true: its tour runs as it stands, and what it names exists."""
+"""The README is true, in both languages: its tour runs as it stands, what it names exists, and neither says less."""
 
 from __future__ import annotations
 
@@ -11,10 +11,57 @@ from pathlib import Path
 
 import pytest
 
+from tcbsync.cli import exits
 from tcbsync.cli.main import parser
 
 HOUSE = Path(__file__).parent.parent
 README = (HOUSE / "README.md").read_text("utf-8")
+CHINESE = (HOUSE / "README.zh-CN.md").read_text("utf-8")
+BOTH = pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
+(VERBS,) = (frozenset(action.choices) for action in parser()._actions if action.choices)
+PROSE = frozenset({"is", "home", "tcbsync", "beside"})
+"""Words of the text that follow the program's name and are none of its verbs."""
+
+
+def blocks(text: str) -> list[str]:
+    """Give the code blocks of a README, as they stand."""
+    return re.findall(r"^```.*?^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def told(text: str) -> str:
+    """Give a README without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+
+
+def words(text: str) -> list[str]:
+    """Give what stands in backquotes, in whatever order a language has it."""
+    return sorted(" ".join(word.split()) for word in re.findall(r"`([^`]+)`", text))
+
+
+def table_rows(text: str) -> list[list[str]]:
+    """Give for each row of each table, in order, what stands in backquotes in it."""
+    return [words(line) for line in told(text).splitlines() if line.startswith("|")]
+
+
+def headings(text: str) -> list[str]:
+    """Give the headings with their depth."""
+    return re.findall(r"^#+ .*", told(text), re.MULTILINE)
+
+
+def verbs(text: str) -> set[str]:
+    """Give the verbs that a README names, and whatever else stands where a verb would."""
+    return set(re.findall(r"tcbsync ([a-z]+)\b", text)) - PROSE
+
+
+def exit_codes(text: str) -> list[int]:
+    """Give the exit codes that the paragraph about them names."""
+    (paragraph,) = [each for each in told(text).split("\n\n") if " · 75 " in each]
+    return [int(code) for code in re.findall(r"(?:^\D*|· )(\d+) ", paragraph)]
+
+
+def anchor(heading: str) -> str:
+    """Give the name by which a page links to a heading: GitHub's rule."""
+    return re.sub(r"[^\w -]", "", heading.lstrip("# ").lower()).replace(" ", "-")
 
 
 def free_port() -> int:
@@ -50,19 +97,21 @@ def test_the_tour_runs_as_it_stands(tmp_path: Path) -> None:
     assert result.stdout.rstrip().endswith("hello again")
 
 
-def test_every_verb_that_is_named_exists() -> None:
-    """`tcbsync VERB` in the README is a verb of the command line."""
-    verbs = set(re.findall(r"tcbsync ([a-z]+)\b", README)) - {"is", "home", "tcbsync", "beside"}
+@BOTH
+def test_every_verb_that_is_named_exists(text: str) -> None:
+    """`tcbsync VERB` in a README is a verb of the command line."""
+    named = verbs(text)
 
-    (choices,) = (action.choices for action in parser()._actions if action.choices)
+    unknown = named - VERBS
 
-    assert verbs
-    assert verbs <= set(choices)
+    assert named
+    assert not unknown
 
 
-def test_every_make_target_that_is_named_exists() -> None:
-    """`make TARGET` in the README is a target of the Makefile."""
-    named = set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
+@BOTH
+def test_every_make_target_that_is_named_exists(text: str) -> None:
+    """`make TARGET` in a README is a target of the Makefile."""
+    named = set(re.findall(r"^make ([a-z]+)", text, re.MULTILINE))
 
     targets = set(re.findall(r"^([a-z]+):", (HOUSE / "Makefile").read_text("utf-8"), re.MULTILINE))
 
@@ -70,12 +119,11 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named <= targets
 
 
-def test_every_file_that_is_named_exists() -> None:
+@BOTH
+def test_every_file_that_is_named_exists(text: str) -> None:
     """A path in backquotes or in a link's target is a path of this tree."""
-    rooms = re.findall(
-        r"`((?:core|local|store|cloud|engine|config|daemon|emulator|demo|cli)/[a-z_]*(?:\.py)?)`", README
-    )
-    links = re.findall(r"\]\(([a-z][\w./]*)\)", README)
+    rooms = re.findall(r"`((?:core|local|store|cloud|engine|config|daemon|emulator|demo|cli)/[a-z_]*(?:\.py)?)`", text)
+    links = re.findall(r"\]\(([a-zA-Z][\w./-]*)\)", text)
 
     missing = [path for path in rooms if not (HOUSE / "tcbsync" / path).exists()]
     missing += [path for path in links if not (HOUSE / path).exists()]
@@ -83,3 +131,64 @@ def test_every_file_that_is_named_exists() -> None:
     assert rooms
     assert links
     assert not missing
+
+
+@BOTH
+def test_every_link_within_the_page_leads_to_a_heading(text: str) -> None:
+    """A link that begins with # is the name of a heading of the same README."""
+    named = set(re.findall(r"\]\(#([^)]+)\)", text))
+
+    anchors = {anchor(heading) for heading in headings(text)}
+
+    assert named
+    assert named <= anchors
+
+
+def test_each_readme_leads_to_the_other() -> None:
+    """Who reads the other language finds it at the top."""
+    english, chinese = (text.splitlines()[:4] for text in (README, CHINESE))
+
+    assert any("](README.zh-CN.md)" in line for line in english)
+    assert any("](README.md)" in line for line in chinese)
+
+
+def test_both_languages_have_the_same_code_blocks() -> None:
+    """What is pasted is the same, byte for byte and in the same order."""
+    english, chinese = blocks(README), blocks(CHINESE)
+
+    assert len(english) > 1
+    assert chinese == english
+
+
+def test_both_languages_have_the_same_sections() -> None:
+    """A heading of one README has its counterpart in the other, as deep and in the same place."""
+    english, chinese = ([heading.partition(" ")[0] for heading in headings(text)] for text in (README, CHINESE))
+
+    assert len(english) > 1
+    assert chinese == english
+
+
+def test_both_languages_name_the_same_verbs_and_words() -> None:
+    """Section by section, all that stands in backquotes in the English README is in the Chinese one as it is."""
+    english, chinese = (re.split(r"^#+ .*", told(text), flags=re.MULTILINE) for text in (README, CHINESE))
+
+    missing = [set(words(one)) - set(words(other)) for one, other in zip(english, chinese, strict=True)]
+
+    assert verbs(CHINESE) & VERBS == verbs(README) & VERBS
+    assert not any(missing), missing
+
+
+def test_both_languages_have_the_same_tables() -> None:
+    """Row by row, the states, commands, messages and options of a table are the same."""
+    english, chinese = table_rows(README), table_rows(CHINESE)
+
+    assert len(english) > 1
+    assert chinese == english
+
+
+@BOTH
+def test_the_exit_codes_are_the_documented_ones(text: str) -> None:
+    """The line of exit codes names each code of the program, and no other."""
+    named = exit_codes(text)
+
+    assert named == sorted({exits.USAGE, *exits.URGENCY})

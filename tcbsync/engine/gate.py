@@ -76,7 +76,7 @@ class Gate:
         """Let everybody through again."""
         if self.state != "ok":
             log.info("service ok again, after %s", self.state)
-        self.state, self.error = "ok", None
+        self.state, self.error, self.until = "ok", None, 0.0
         self.end_probe()
 
     def _next_pause(self, state: str, now: float) -> float:

@@ -60,6 +60,14 @@ def test_what_is_no_time(time: str) -> None:
         minutes_of(time)
 
 
+@given(STEPS)
+def test_the_least_limit(table: Timetable) -> None:
+    """No minute has a lower one; where no minute has any, there is none."""
+    limits = [limit for limit in written_out(table) if limit is not None]
+
+    assert table.least() == min(limits, default=float("inf"))
+
+
 def test_one_limit_is_for_ever() -> None:
     """A number alone holds at any time, and no other follows."""
     table = timetable(1000)

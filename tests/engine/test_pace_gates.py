@@ -102,6 +102,22 @@ async def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads
     assert (concerned.limit, other.limit) == (before[0] // 2 + 1, before[1])
 
 
+def test_a_gate_that_closes_meanwhile_holds_for_who_waits_inside(pace: Pace) -> None:
+    """Whoever has passed and waits for a slot asks again; only a quota that his link has paid is none of his."""
+    with pace.passage(ENV) as way:
+        way.still_open()
+        pace.failed(ENV, RateLimited("the day's quota"))
+        with pytest.raises(Closed):
+            way.still_open()
+        way.still_open(is_paid=True)
+
+    pace.service.open()
+    with pace.passage(ENV) as way:
+        pace.failed(ENV, NoAnswer("no connection", code="ConnectError"))
+        with pytest.raises(Closed):
+            way.still_open(is_paid=True)
+
+
 async def test_who_waits_is_woken_when_a_gate_opens(pace: Pace) -> None:
     """By whatever opens it: he does not sleep his whole wait out."""
     pace.stalled(StateError("disk full"))

@@ -62,6 +62,23 @@ async def test_no_orphan_when_the_reply_is_lost(world: World, emulator: Emulator
     assert world.row("b") is None
 
 
+@pytest.mark.slow
+async def test_what_changes_while_it_waits_for_its_turn_goes_up_as_it_is_then(world: World, emulator: Emulator) -> None:
+    """A file that was read ahead and is another one when there is room for it is read anew: old bytes never leave."""
+    emulator.install(Fault(call="cos", kind="stall", seconds=2.0, key=f"{PREFIX}[ab]"))
+    for name in "abc":
+        world.write(name, b"as it was")
+
+    async with world.running(watches=False, uploads=2) as mirror:
+        await eventually(lambda: emulator.counters.calls["uploadfile"] == 3)
+        await asyncio.sleep(0.2)
+        world.write("c", b"as it is")
+        await eventually(mirror.is_in_sync)
+
+        assert world.cloud()["c"] == b"as it is"
+        assert emulator.counters.calls["cos"] == 3
+
+
 async def test_a_restart_sends_again_what_was_not_proved(world: World, emulator: Emulator) -> None:
     """Sent and not proved is not there, as far as is known; the next process sends it once more, and that is all."""
     emulator.install(Fault(call="cos", kind="stored_reply_lost", count=1, key=f"{PREFIX}b"))

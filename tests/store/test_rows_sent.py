@@ -130,6 +130,20 @@ def test_before_a_delete_leaves(table: Table) -> None:
     }
 
 
+def test_a_delete_that_was_decided_anew_is_another(table: Table) -> None:
+    """A path that came back, went up and went away again while its batch waited has a grace of its own."""
+    for path in ("same", "anew"):
+        table.prove(file(path))
+        table.do(rows.expect, forget(path, was_sent=True), NOW)
+    decided = {job.path: job.since for job in table.manifest.jobs(State.DELETE, NOW, 9)}
+    table.prove(file("anew"))
+    table.do(rows.expect, forget("anew", was_sent=True), NOW + 5)
+
+    ready = table.do(rows.deleting, ["same", "anew"], decided)
+
+    assert ready == [("same", file_id("same"))]
+
+
 def test_a_confirmed_delete_forgets(table: Table) -> None:
     """Those rows only that still want it."""
     for path in ("gone", "back"):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 1.0
+PULSE_SECONDS = 2.0
 FEED_SECONDS = 5.0
 """The watchdog is fed, and the writer asked, so often; more often where systemd wants to hear of us soon."""
 HUNG_SECONDS = 60.0

@@ -10,7 +10,6 @@ import os
 import platform
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.book import Line, Spread
@@ -18,6 +17,7 @@ from benchmarks.charts import Panel, number, picture, unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from benchmarks.book import Book
     from benchmarks.charts import Curves
@@ -73,10 +73,9 @@ def write(results: Path, about: Mapping[str, str], book: Book, charts: Sequence[
 
 def machine() -> dict[str, str]:
     """Say on what was measured."""
-    model = [line for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines() if line.startswith("model name")]
     return {
-        "cpu": f"{os.cpu_count()} × {model[0].partition(':')[2].strip() if model else platform.machine()}",
-        "kernel": f"{platform.system()} {platform.release()}",
+        "cores": str(os.cpu_count()),
+        "kernel": f"{platform.system()} {'.'.join(platform.release().split('.')[:2])}",
         "python": platform.python_version(),
     }
 

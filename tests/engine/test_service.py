@@ -201,7 +201,7 @@ async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: E
     emulator.set_latency(0.01)
     emulator.install(errcode(-501004, skip=10, count=4))
 
-    async with world.running(watches=False) as mirror:
+    async with world.running(watches=False, uploads=16) as mirror:
         await eventually(mirror.is_in_sync)
 
         assert 8 <= mirror.parts.pace.link_slots.limit < 16

@@ -94,8 +94,7 @@ class Reads:
 
     async def _visit(self, group: Sequence[_Request]) -> None:
         try:
-            with self._host.heart.part(f"reading in {self._target.root}"):  # in nobody's name who happened to ask first
-                taken = await self._host.offload(self._read, group)
+            taken = await self._host.offload(self._read, group)
         except Exception as error:  # noqa: BLE001 - it is theirs who asked
             taken = [error] * len(group)
         for request, result in zip(group, taken, strict=True):

@@ -28,7 +28,7 @@ Answer = TypeVar("Answer")
 ENV = "demo"
 SECRET_VARIABLE, SECRET = "TCBSYNC_DEMO_SECRET", "demo-secret"
 UPLOADS = 16
-"""Files in flight at once: the daemon's default, said in the configuration because a step relies on it."""
+"""Files in flight at once, said in the configuration because a step relies on it."""
 PATIENCE_SECONDS = 20.0
 """So long may nothing move before a step is given up."""
 PAUSE_SECONDS = 0.02

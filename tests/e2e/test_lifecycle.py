@@ -48,7 +48,8 @@ def test_killed_amid_an_upload_storm(house: House, emulator: Cloud) -> None:
         eventually(lambda: house.is_equal(emulator))
         eventually(lambda: house.state() == "in_sync")
 
-    assert emulator.calls()["cos"] <= 400 + 32
+    # 32 are being sent, and as many may have been sent whose proof is not written down yet.
+    assert emulator.calls()["cos"] <= 400 + 3 * 32
     assert emulator.ask("counters")["max_at_once_same_key"] == 1
 
 

@@ -125,10 +125,7 @@ def _print_failed(rows: list[dict[str, Any]]) -> None:
         [
             row["mirror"],
             Span(row["path"] or "(root)", "strong"),
-            Span(
-                row["code"],
-                "act" if row["parked"] or row["code"] == "problem" else "wait" if row["attempts"] else "quiet",
-            ),
+            Span(row["code"], _tone(row)),
             _tries(row, now),
             row["reason"],
         ]

@@ -74,6 +74,11 @@ def iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
+def seconds_of(moment: str | None) -> float | None:
+    """Read a time of the status as unix seconds."""
+    return None if moment is None else datetime.fromisoformat(moment).timestamp()
+
+
 def manifest_file(state_dir: Path) -> Path | None:
     """Say where the manifest is; None where there is none yet. Raises StateError where one may not even look."""
     path = state_dir / FILE_NAME

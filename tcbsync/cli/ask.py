@@ -22,10 +22,9 @@ from tcbsync.cli.common import (
 from tcbsync.cli.lines import Span
 from tcbsync.cli.output import as_json, paper, plural, say, signed, table, write
 from tcbsync.cli.telling import command_line, status_lines
-from tcbsync.cli.verdict import moment
 from tcbsync.core.safety import listing_of
 from tcbsync.core.words import ago, span
-from tcbsync.status import MirrorStatus, iso
+from tcbsync.status import MirrorStatus, iso, seconds_of
 from tcbsync.store.pauses import paused
 
 if TYPE_CHECKING:
@@ -158,7 +157,7 @@ def _tone(row: dict[str, Any]) -> Tone:
 def _tries(row: dict[str, Any], now: float) -> str:
     if not row["attempts"]:
         return ""
-    at = moment(row["next_try_at"])
+    at = seconds_of(row["next_try_at"])
     later = "next now" if at is None or at <= now else f"next in {span(at - now)}"
     return f"{plural(row['attempts'], 'try')}, {'parked' if row['parked'] else later}"
 
@@ -224,7 +223,7 @@ def _held(options: argparse.Namespace) -> int:
 
 
 def _print_held(held: dict[str, Any], now: float) -> None:
-    since = moment(held["since"])
+    since = seconds_of(held["since"])
     waited = "" if since is None else f" (held for {span(now - since)})"
     say(signed("act", Span(f"{held['mirror']}: {held['reason']}", "strong"), waited), hang=2)
     table((f"  {each['path']}", Span(_since(each["since"], now), "quiet")) for each in held["deletes"])
@@ -235,5 +234,5 @@ def _print_held(held: dict[str, Any], now: float) -> None:
 
 
 def _since(text: str, now: float) -> str:
-    at = moment(text)
+    at = seconds_of(text)
     return "" if at is None else ago(now - at)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import status
 from tcbsync.cli.lines import Paper, Span, columns, laid
 from tcbsync.cli.output import sign, signed
-from tcbsync.cli.verdict import Verdict, is_unseen, moment, tone_of, verdicts
+from tcbsync.cli.verdict import Verdict, is_unseen, tone_of, verdicts
 from tcbsync.core.words import ago, plural, size, span, stock
+from tcbsync.status import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,7 +110,7 @@ def _waiting(mirror: Told, now: float) -> str:
         parts.append(f"{plural(uploads, 'upload')} ({size(sized)})" if sized else plural(uploads, "upload"))
     if deletes := mirror["pending_deletes"]:
         parts.append(plural(deletes, "delete"))
-    since = moment(mirror.get("oldest_pending_at"))
+    since = seconds_of(mirror.get("oldest_pending_at"))
     if parts and since is not None and now - since >= 60:
         parts.append(f"the oldest for {span(now - since)}")
     return ", ".join(parts)
@@ -122,18 +123,18 @@ def _flying(mirror: Told) -> str:
 
 
 def _for(mirror: Told, now: float) -> str:
-    since = moment(mirror.get("hold_since"))
+    since = seconds_of(mirror.get("hold_since"))
     return "" if since is None else f" (for {span(now - since)})"
 
 
 def _when(text: str | None, now: float) -> str:
-    at = moment(text)
+    at = seconds_of(text)
     return "never" if at is None else ago(now - at)
 
 
 def _service(service: Told, now: float) -> Iterator[tuple[str, str]]:
     if service["state"] not in ("ok", "stopped", "unknown"):
-        until = moment(service["paused_until"])
+        until = seconds_of(service["paused_until"])
         when = "" if until is None or until <= now else f", next try in {span(until - now)}"
         yield "service: ", f"{service['state']}{when}: {service['last_error']}"
     for limit in status.limits(service):

@@ -5,10 +5,10 @@ What it decides by is the status as JSON has it, from a daemon of this version o
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcbsync.core.words import ago, plural, size, span
+from tcbsync.status import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,11 +26,6 @@ class Verdict(NamedTuple):
     headline: str
     detail: str = ""
     command: str = ""
-
-
-def moment(text: str | None) -> float | None:
-    """Read a time of the status as unix seconds."""
-    return None if text is None else datetime.fromisoformat(text).timestamp()
 
 
 def verdicts(answer: Told, now: float) -> list[Verdict]:
@@ -128,7 +123,7 @@ def _quiet(answer: Told, now: float) -> Verdict:
 
 def _stopped(mirrors: list[Told], now: float) -> Verdict:
     """Say what was so when something ran last."""
-    seen = [at for mirror in mirrors if (at := moment(mirror["last_scan_at"])) is not None]
+    seen = [at for mirror in mirrors if (at := seconds_of(mirror["last_scan_at"])) is not None]
     if not seen:
         return Verdict("wait", "Nothing was mirrored yet.", "No daemon runs. To see what would be:", "tcbsync plan")
     left = sum(mirror["pending_uploads"] + mirror["pending_deletes"] for mirror in mirrors)
@@ -139,7 +134,7 @@ def _stopped(mirrors: list[Told], now: float) -> Verdict:
 
 
 def _until(service: Told, now: float) -> str:
-    until = moment(service["paused_until"])
+    until = seconds_of(service["paused_until"])
     return "" if until is None or until <= now else f", next try in {span(until - now)}"
 
 

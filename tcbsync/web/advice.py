@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tcbsync.cloud.codes import MEANINGS
 from tcbsync.core.words import plural, size, span
-from tcbsync.web.view import seconds_of
+from tcbsync.status import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamil
 from tcbsync import __version__
 from tcbsync.engine.gate import FIRST_PROBE_SECONDS
 from tcbsync.local.watch import WatchMode
-from tcbsync.status import STATES
-from tcbsync.web.view import seconds_of
+from tcbsync.status import STATES, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tcbsync.core.words import plural, size, span
-from tcbsync.status import iso
+from tcbsync.status import iso, seconds_of
 from tcbsync.web.advice import advice, icon, trouble_count, until
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
-from tcbsync.web.view import LISTED, seconds_of
+from tcbsync.web.view import LISTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcbsync import status
@@ -110,11 +109,6 @@ class Overview:
         return [sum(minute) for minute in zip(*(mirror.tally.hour(self.at) for mirror in self.mirrors), strict=True)]
 
 
-def seconds_of(moment: str | None) -> float | None:
-    """Read a time of the status as unix seconds."""
-    return None if moment is None else datetime.fromisoformat(moment).timestamp()
-
-
 class View:
     """Reads it all, at most as often as is worth it."""
 
@@ -186,7 +180,9 @@ class View:
         mirror = source.mirror
         if told.state == "in_sync":
             self._equal_at[mirror.name] = now
-        proved = [at for at in (seconds_of(told.last_proved_at), self._equal_at.get(mirror.name)) if at is not None]
+        proved = [
+            at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(mirror.name)) if at is not None
+        ]
         return MirrorView(
             status=told,
             lists=lists,

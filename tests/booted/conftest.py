@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,34 @@ from tests.booted.rig import HOUSE, alone, booted, missing, package, package_of
 from tests.booted.stage import Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
     from tests.booted.rig import Guest
 
 PREVIOUS = "774d08bcf441dfab3c4bdae72016011fe5ad7fb5"
 """The last state with schema 1 of the manifest."""
+
+
+NOISE = re.compile(r"WATCHDOG=1|mount_setattr\(\)|Bind-mounting|Applying namespace mount|Successfully (re|)mounted")
+"""What systemd writes at the level that shows what it is told, and nobody needs to see."""
+LAST = 200
+"""Lines of it that are shown when a test fails."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tell, with a failure, what the booted machine wrote down meanwhile."""
+    report = yield
+    arguments = getattr(item, "funcargs", {})
+    guest = arguments.get("guest") or arguments.get("clean")
+    if report.failed and guest is not None:
+        written = guest.journal("tcbsync.service", "tcbsync@shop.service", "cloud.service", since=call.start)
+        lines = [line for line in written.splitlines() if not NOISE.search(line)]
+        report.sections.append(("the journal of the guest", "\n".join(lines[-LAST:])))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -45,12 +67,12 @@ def new_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def old_package() -> Path:
-    """Build the package of the version before, or take the one that was."""
+def old_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package of the version before."""
     known = subprocess.run(["git", "cat-file", "-e", PREVIOUS], cwd=HOUSE, capture_output=True, check=False)
     if known.returncode:
         pytest.skip("this clone has no history: git fetch --unshallow")
-    return package_of(PREVIOUS, "0.1.0~schema1")
+    return package_of(tmp_path_factory.mktemp("old"), PREVIOUS, "0.1.0~schema1")
 
 
 @pytest.fixture

@@ -36,7 +36,11 @@ COMMANDS = {
     "systemd-nspawn": "systemd-container",
     "dpkg-deb": "dpkg",
     "nsenter": "util-linux",
+    "mkfs.ext4": "e2fsprogs",
 }
+OVERLAY = ("mount", "-t", "overlay", "overlay", "-o", "lowerdir=/etc:/usr", "/mnt")
+APART = ("unshare", "--mount", "--pid", "--ipc", "--uts", "--net", "--fork")
+CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified")
 ASK = """\
 import sys, urllib.request
 url, *document = sys.argv[1:]
@@ -53,7 +57,18 @@ def missing() -> str:
         return f"apt-get install {' '.join(absent)}"
     if sys.version_info[:2] != SERIES:
         return f"{SUITE} has Python {'.'.join(map(str, SERIES))}, and the package is for that which builds it"
-    return "" if _mirror() else "apt has no Debian mirror here"
+    return _refused() or ("" if _mirror() else "apt has no Debian mirror here")
+
+
+def _refused() -> str:
+    """Say which of the things that systemd-nspawn does the kernel, or a sandbox, does not let us do."""
+    tried = subprocess.run([*APART, *OVERLAY], capture_output=True, text=True, check=False)
+    if tried.returncode:
+        return f"this host lets nobody make a container: {tried.stderr.strip()}"
+    hierarchies = [Path(folder) for folder in CGROUPS if (Path(folder) / "cgroup.procs").exists()]
+    if not any(os.access(folder, os.W_OK) for folder in hierarchies):
+        return "this host lets nobody make a control group"
+    return ""
 
 
 def _mirror() -> str:
@@ -107,19 +122,13 @@ def package(folder: Path, source: Path = HOUSE, version: str = "") -> Path:
     return Path(built.stdout.strip())
 
 
-def package_of(commit: str, version: str) -> Path:
-    """Build the package of an older state of this project, once; it does not change any more."""
-    kept = CACHE / commit
-    with alone(CACHE):
-        if not list(kept.glob("*.deb")):
-            source = kept / "source"
-            source.mkdir(parents=True, exist_ok=True)
-            archive = subprocess.run(["git", "archive", commit], cwd=HOUSE, capture_output=True, check=True)
-            subprocess.run(["tar", "x", "-C", str(source)], input=archive.stdout, check=True)
-            package(kept, source, version)
-            shutil.rmtree(source)
-    (found,) = kept.glob("*.deb")
-    return found
+def package_of(folder: Path, commit: str, version: str) -> Path:
+    """Build the package of an older state of this project, as this tree builds packages."""
+    source = folder / "source"
+    source.mkdir()
+    archive = subprocess.run(["git", "archive", commit], cwd=HOUSE, capture_output=True, check=True)
+    subprocess.run(["tar", "x", "-C", str(source)], input=archive.stdout, check=True)
+    return package(folder, source, version)
 
 
 class Guest:
@@ -163,10 +172,11 @@ class Guest:
         """Give a property of a unit."""
         return self.says("systemctl", "show", "-P", name, unit)
 
-    def journal(self, unit: str, since: float = 0.0) -> str:
-        """Give what was written in the name of a unit since a moment (unix seconds), by it and by systemd."""
+    def journal(self, *units: str, since: float = 0.0) -> str:
+        """Give what was written in the name of units since a moment (unix seconds), by them and by systemd."""
         self.run("journalctl", "--sync")
-        return self.says("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", f"--unit={unit}")
+        named = [f"--unit={unit}" for unit in units]
+        return self.says("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", *named)
 
     def ask(self, question: str, *document: Any, port: int = 8070) -> Any:
         """Ask or command the emulator that runs in it."""

@@ -136,7 +136,7 @@ class Stage:
         except AssertionError:
             cloud, disk = self.cloud(), self.disk()
             differ = sorted(path for path in cloud | disk if cloud.get(path) != disk.get(path))
-            raise AssertionError(f"{self.status_line()}; differ: {differ}; {self.journal()[-3000:]}") from None
+            raise AssertionError(f"{self.status_line()}; differ: {differ}") from None
 
     def status_line(self) -> str:
         """Give what the daemon told systemd last."""
@@ -170,7 +170,7 @@ class Stage:
 
     def journal(self, since: float = 0.0) -> str:
         """Give what it, and systemd about it, wrote since a moment."""
-        return self.guest.journal(UNIT, since)
+        return self.guest.journal(UNIT, since=since)
 
     def told(self, since: float) -> list[str]:
         """Give the messages of sd_notify(3) that systemd got from it since a moment, but for the watchdog's."""

@@ -52,7 +52,10 @@ def test_its_configuration_is_right_but_for_what_only_the_operator_knows(clean: 
 
 
 def test_an_upgrade_while_it_runs(clean: Guest, old_package: Path, new_package: Path) -> None:
-    """From the version before, with a manifest of the old schema and work left to do: nothing is lost or sent again."""
+    """From the version before, with a manifest of the old schema and work left to do: nothing is lost or sent again.
+
+    Nobody is asked anything either, though the configuration was edited, and the one that the package brings is new.
+    """
     stage = Stage(clean)
     stage.install(old_package)
     stage.prepare()
@@ -64,6 +67,7 @@ def test_an_upgrade_while_it_runs(clean: Guest, old_package: Path, new_package: 
     eventually(lambda: len(stage.cloud()) == 200 and stage.status_line() == "site: in_sync")
     before = schema(clean)
     config = (clean.root / "etc/tcbsync/config.yaml").read_text()
+    brought = (clean.root / "usr/share/tcbsync/config.yaml").read_text()
     clean.run("systemctl", "stop", "cloud.service")
     (stage.root / "new").write_text("while the cloud was away")
     (stage.root / "0/0").unlink()
@@ -78,6 +82,7 @@ def test_an_upgrade_while_it_runs(clean: Guest, old_package: Path, new_package: 
     assert stage.cloud().keys() >= {"new"}
     assert stage.uploads() == 1  # since the cloud is back: what was there is not sent again
     assert (clean.root / "etc/tcbsync/config.yaml").read_text() == config
+    assert (clean.root / "usr/share/tcbsync/config.yaml").read_text() != brought
     assert clean.says("systemctl", "is-enabled", UNIT) == "enabled"
     assert any("READY=1" in message for message in stage.told(since))
 

@@ -117,8 +117,8 @@ def test_a_mirror_that_is_taken_out_leaves_its_files_in_the_cloud(running: Stage
     assert running.cloud("more/") == objects
 
 
-def test_a_new_secret_is_taken(running: Stage) -> None:
-    """On reload systemd hands the new secret over (or the daemon cannot know it), and the old one is used no more."""
+def test_a_new_secret_waits_for_a_restart(running: Stage) -> None:
+    """Systemd hands a secret over at a start alone: after a reload the old one is refused, and the file waits."""
     new, since = SECRET[::-1], now()
 
     running.set_secret(new)
@@ -127,8 +127,12 @@ def test_a_new_secret_is_taken(running: Stage) -> None:
         reload(running, by="systemctl")
         reloaded(running, since)
         (running.root / "after the reload").write_text("new")
+        eventually(lambda: running.status_line().startswith("site: paused"))
+        told = running.status_line()
+        running.guest.run("systemctl", "restart", UNIT)
         running.settle()
     finally:
         running.serve()
 
+    assert "invalid secret [40125]" in told
     assert "after the reload" in running.cloud()

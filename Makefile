@@ -26,7 +26,7 @@ check: .venv/.develop  ## what the linters say
 	$(BIN)/lint-imports
 
 booted: .venv/.develop  ## the service and the Debian package in a Debian that is booted: as root, in 4 minutes
-	$(BIN)/python -m pytest -q -rs -n 2 --dist loadgroup tests/booted
+	$(BIN)/python -m pytest -q -rs -n 3 --dist loadfile tests/booted
 
 deb: .venv/.run  ## a Debian package of it, in dist/
 	@PYTHON=$(BIN)/python systemd/debian/build dist

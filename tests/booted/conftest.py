@@ -44,13 +44,11 @@ def pytest_runtest_makereport(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two guests at a time, each for one half of the tests, wherever they are spread over several processes."""
+    """Skip, with the reason, where nothing can be booted."""
     reason = missing()
     for item in items:
         if "tests/booted/" in item.nodeid and {"guest", "clean"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-            half = "booted: watchdog" if "watchdog" in item.nodeid else "booted: all else"
-            item.add_marker(pytest.mark.xdist_group(half))
             item.add_marker(pytest.mark.timeout(600))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))

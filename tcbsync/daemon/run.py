@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
 from tcbsync.config.load import host_and_port
-from tcbsync.core.errors import CloudError, StateDamaged, StateError
+from tcbsync.core.errors import CloudError, ConfigError, StateDamaged, StateError
 from tcbsync.core.events import Approved, Retried, ServiceChanged, Started, StateChanged, Stopping
 from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.events import Events
@@ -154,6 +154,9 @@ class Daemon:
                 continue
             except CloudError as error:
                 log.warning("%s", error)
+            except ConfigError as error:
+                notify(STATUS=f"ended: {error}")  # or `systemctl status` would go on showing how well it was before
+                raise
             else:
                 return
             await asyncio.sleep(SIGN_IN_SECONDS)

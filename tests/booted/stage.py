@@ -129,7 +129,7 @@ class Stage:
         """Wait until the daemon says that disk and cloud are equal, and see for ourselves."""
 
         def is_equal() -> bool:
-            return self.status_line().startswith("site: in_sync") and self.cloud() == self.disk()
+            return "site: in_sync" in self.status_line() and self.cloud() == self.disk()
 
         try:
             eventually(is_equal, seconds)

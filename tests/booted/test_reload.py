@@ -88,7 +88,7 @@ def test_what_is_in_flight_is_not_dropped(running: Stage) -> None:
     """A large file that is half sent when the configuration is read again is sent to its end, once."""
     running.guest.ask("faults", [{"call": "cos", "kind": "slow_read", "seconds": 8, "count": 1}])
     (running.root / "large").write_bytes(os.urandom(3 * 1024 * 1024))
-    eventually(lambda: running.status_line().startswith("site: syncing"))
+    eventually(lambda: "site: syncing" in running.status_line())
     sent, since = running.uploads(), now()
 
     running.configure(cache_control="max-age=60")
@@ -128,7 +128,7 @@ def test_a_new_secret_waits_for_a_restart(running: Stage) -> None:
         reload(running, by="systemctl")
         reloaded(running, since)
         (running.root / "after the reload").write_text("new")
-        eventually(lambda: running.status_line().startswith("site: paused"))
+        eventually(lambda: "site: paused" in running.status_line())
         told = running.status_line()
         running.guest.run("systemctl", "restart", UNIT)
         running.settle()

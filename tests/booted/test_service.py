@@ -100,6 +100,7 @@ def test_a_wrong_secret_ends_it_for_good(stage: Stage, secret: str) -> None:
     assert stage.guest.show(UNIT, "ExecMainStatus") == "78"
     assert stage.guest.show(UNIT, "ActiveState") == "failed"
     assert stage.restarts() == 0
+    assert not secret or "invalid secret [40125]" in stage.status_line()
     journal = stage.journal(since)
     assert "tcbsync: " in journal
     assert SECRET not in journal
@@ -191,7 +192,7 @@ def test_it_reads_what_its_groups_may_read(stage: Stage) -> None:
     stage.guest.run("chmod", "0750", ROOT)
 
     stage.guest.run("systemctl", "start", UNIT)
-    eventually(lambda: stage.status_line().startswith("site: held"))
+    eventually(lambda: "site: held" in stage.status_line())
     line = stage.status_line()
     stage.tune(SupplementaryGroups="designers")
     stage.guest.run("systemctl", "restart", UNIT)

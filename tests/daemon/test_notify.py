@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -94,6 +95,25 @@ def test_the_watchdog_is_fed_twice_as_often_as_it_bites(
     monkeypatch.setenv("WATCHDOG_USEC", text)
 
     assert watchdog_seconds() == seconds
+
+
+def test_the_last_that_systemd_hears_is_why_it_ended(tmp_path: Path, systemd: socket.socket) -> None:
+    """A wrong secret: what `systemctl status` shows of a service that has failed is not that all was well before."""
+    with cloud(tmp_path / "cloud", "--secret", "another") as emulator:
+        house = House(tmp_path, emulator.url, {})
+        environment = {**ENVIRONMENT, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+
+        daemon = subprocess.run(
+            [*COMMAND, "run", "-c", str(house.config)], env=environment, stderr=subprocess.PIPE, check=False, timeout=60
+        )
+        systemd.setblocking(False)
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(systemd.recv(4096).decode())
+
+    assert daemon.returncode == 78
+    assert heard[-1].startswith("STATUS=ended: stable_token: invalid secret [40125]")
 
 
 def test_a_daemons_life_as_systemd_hears_it(tmp_path: Path, systemd: socket.socket) -> None:

@@ -51,7 +51,7 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
 
 @functools.lru_cache(maxsize=8)
 def _parsed(folder: str, table: str) -> Mounts:
-    """Read the table; it is asked for each second, and hardly ever another one."""
+    """Read the table; it is asked for every other second, and hardly ever another one."""
     inside = folder.rstrip("/") + "/"
     longest, kind, what = -1, "", ""
     beneath = {}

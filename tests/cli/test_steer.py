@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -177,6 +178,30 @@ def test_flush_says_what_is_not_there(stage: Stage) -> None:
             True,
         )
         assert (missing.code, "there is nothing of that name on the disk" in missing.err) == (exits.DONE, True)
+
+
+@pytest.mark.slow
+def test_flush_of_what_is_never_mirrored(stage: Stage) -> None:
+    """A link, a FIFO, a name that the cloud refuses: asked for by name it is a mistake, exit 3, in explain's words."""
+    (stage.root / "dist").mkdir()
+    (stage.root / "dist/link").symlink_to("nowhere")
+    (stage.root / "behind").symlink_to("dist")
+    os.mkfifo(stage.root / "dist/fifo")
+    for name in ("a\\b", "dist/\x18"):
+        (stage.root / name).touch()
+    paths = [stage.root / name for name in ("dist/link", "behind", "dist/fifo", "a\\b", "dist/\x18")]
+    with stage.daemon():
+        eventually(lambda: in_sync(stage))
+
+        told = [stage.run("flush", path, "--wait") for path in paths]
+        as_json = stage.run("flush", paths[0], "--wait", "--json").json
+        above = stage.run("flush", stage.root / "dist", "--wait")
+        explained = [stage.run("explain", path).lines[0] for path in paths]
+
+        assert [result.code for result in told] == [exits.INCOMPLETE] * 5
+        assert [result.err.strip() for result in told] == explained
+        assert (as_json[0]["proved"], as_json[0]["why"]) == (False, "not_mirrored")
+        assert (above.code, above.out) == (exits.DONE, "site:dist: all that was saved is proved in the cloud\n")
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ of a fixed list, or an error class of `core.errors`: never a path.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from prometheus_client import PROCESS_COLLECTOR
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     """What a mirror has of something at a time (unix seconds); None: it has none."""
 
 SERVICE = ("ok", "paused", *FIRST_PROBE_SECONDS)
+
+VERSION = re.compile(r"(\d{1,3}(\.\d{1,3}){0,2})?")
+"""Of a format. The library compares it with numbers, and repeats it in its answer."""
 
 GAUGES: dict[str, tuple[str, Reading]] = {
     "files": ("Files that the cloud surely holds.", lambda mirror, _: mirror.status.files),
@@ -143,6 +147,8 @@ class _Shown:
 
 
 def exposition(overview: Overview, accept: str) -> tuple[str, bytes]:
-    """Give content type and text, in the format that the `Accept` header asks for."""
-    encode, content_type = choose_encoder(accept)
+    """Give content type and text, in the format that the `Accept` header asks for; plain where it asks for nonsense."""
+    versions = re.findall(r"version=([^;,]*)", accept)
+    is_sound = all(VERSION.fullmatch(version.strip()) for version in versions)
+    encode, content_type = choose_encoder(accept if is_sound else "")
     return content_type, encode(_Shown(overview))

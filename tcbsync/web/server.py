@@ -148,10 +148,7 @@ class Site:
         return _plain(404, "There is no such image.")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        try:
-            overview = await self._view.look()
-        except StateError as error:
-            return _plain(503, str(error))
+        overview = await self._view.look()
         content_type, body = metrics.exposition(overview, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
@@ -180,6 +177,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPException as error:
         return _plain(error.status, "There is no such page.")
+    except StateError as error:
+        return _plain(503, str(error))
     except Exception as error:  # the daemon goes on, whatever somebody asks of it
         log.exception("the status page: a defect of this program")
         return _plain(500, str(defect(error)))

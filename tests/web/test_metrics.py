@@ -158,6 +158,27 @@ async def test_over_http(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
         assert told["process_resident_memory_bytes"] > 0
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain; version=x",
+        "application/openmetrics-text; version=1.0.0<b>",
+        "application/openmetrics-text; version=1.0.0.<b>",
+        "application/openmetrics-text; version=",
+        "text/plain; version=1.0.0; escaping=<b>",
+        "=;,=;;",
+        "\u00e9",
+    ],
+)
+def test_an_odd_wish_gets_figures_all_the_same(accept: str) -> None:
+    """Whatever a header asks for, the answer is a format that there is, and repeats nothing of it."""
+    content_type, body = exposition(overview(), accept)
+
+    assert content_type.startswith(("text/plain; version=", "application/openmetrics-text; version=1.0.0"))
+    assert "<" not in content_type
+    assert b'tcbsync_files{mirror="site"} 0.0' in body
+
+
 def expressions(value: Any) -> Iterator[str]:
     """Give what is asked of Prometheus anywhere in a document."""
     if isinstance(value, dict):

@@ -94,6 +94,12 @@ def manifest_file(state_dir: Path) -> Path | None:
     return path
 
 
+def place(mirror: Mirror) -> tuple[str, str, str]:
+    """Give by what the manifest tells mirrors apart: name, env, prefix. Each alone may come to be another's."""
+    target = mirror.parts.target
+    return mirror.name, target.env, target.prefix
+
+
 def open_report(state_dir: Path, name: str, env: str, prefix: str) -> Report | None:
     """Open one mirror's rows for reading; None where nothing was written yet. Raises StateError."""
     path = manifest_file(state_dir)

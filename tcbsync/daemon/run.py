@@ -134,8 +134,7 @@ class Daemon:
 
     def report_of(self, mirror: Mirror) -> Report:
         """Give the rows of a mirror, to be read. Raises StateError."""
-        target = mirror.parts.target
-        key = (mirror.name, target.env, target.prefix)
+        key = status.place(mirror)
         if key not in self._reports:
             report = status.open_report(self._state_dir, *key)
             assert report is not None, "the store registers a mirror before it is assembled"

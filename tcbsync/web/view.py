@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tcbsync.store.answers import Failure, Held, Stored
     from tcbsync.store.report import Report
 
+    Place = tuple[str, str, str]
+    """Name, env and prefix of a mirror: a reload may give one of them to another mirror."""
+
 LISTED = 50
 """Of a list that may be long, so many are shown."""
 FRESH_SECONDS = 1.0
@@ -120,8 +123,8 @@ class View:
         self._seen: Overview | None = None
         self._fresh_until = 0.0
         self._looking = asyncio.Lock()
-        self._equal_at: dict[str, float] = {}
-        self._listings: dict[str, tuple[tuple[int, int], str]] = {}
+        self._equal_at: dict[Place, float] = {}
+        self._listings: dict[Place, tuple[tuple[int, int], str]] = {}
 
     async def look(self) -> Overview:
         """Give what is, or what was a moment ago. Raises StateError where the manifest cannot be read."""
@@ -171,18 +174,16 @@ class View:
 
     def _listing(self, source: Source) -> str:
         """Name the whole list of what is held, which may be long: it is read when something was committed."""
-        version, name = source.report.version(), source.mirror.name
-        if name not in self._listings or self._listings[name][0] != version:
-            self._listings[name] = version, listing_of(each.path for each in source.report.held())
-        return self._listings[name][1]
+        version, place = source.report.version(), status.place(source.mirror)
+        if place not in self._listings or self._listings[place][0] != version:
+            self._listings[place] = version, listing_of(each.path for each in source.report.held())
+        return self._listings[place][1]
 
     def _view(self, source: Source, told: MirrorStatus, lists: Lists, now: float) -> MirrorView:
-        mirror = source.mirror
+        mirror, place = source.mirror, status.place(source.mirror)
         if told.state == "in_sync":
-            self._equal_at[mirror.name] = now
-        proved = [
-            at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(mirror.name)) if at is not None
-        ]
+            self._equal_at[place] = now
+        proved = [at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(place)) if at is not None]
         return MirrorView(
             status=told,
             lists=lists,

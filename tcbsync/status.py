@@ -121,11 +121,9 @@ def idle_status(name: str, report: Report | None, process: str = "", *, paused_a
     return _describe(name, state, report, hold=hold, paused_at=iso(paused_at), reason=why)
 
 
-def live_status(
-    mirror: Mirror, report: Report, watch_mode: str, watch_reason: str, *, paused_at: float | None = None
-) -> MirrorStatus:
+def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
     """Describe a mirror of this process. Blocks on queries; call it in a worker thread."""
-    state, reason = _state(mirror, report, paused_at)
+    state, reason = _state(mirror, report)
     return _describe(
         mirror.name,
         state,
@@ -134,7 +132,7 @@ def live_status(
         watch_reason=watch_reason,
         drift=mirror.drift,
         hold=mirror.looks.root_problem or _hold(report),
-        paused_at=iso(paused_at),
+        paused_at=iso(mirror.parts.brake.paused_at),
         reason=reason,
         in_flight=len(mirror.parts.busy),
         in_flight_paths=mirror.parts.busy.some(SHOWN),
@@ -198,8 +196,8 @@ def _halted(name: str, paused_at: float | None) -> str:
     return "" if paused_at is None else f"paused by hand since {iso(paused_at)}; `tcbsync resume {name}` lets it go on"
 
 
-def _state(mirror: Mirror, report: Report, paused_at: float | None) -> tuple[str, str]:
-    looks = mirror.looks
+def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
+    looks, paused_at = mirror.looks, mirror.parts.brake.paused_at
     # In the order in which a change goes on its way: read the other way round, one might slip past unseen.
     is_noticed = len(mirror.settle) > 0 or (looks.is_looking and not looks.is_scanning)
     counts = report.counts()

@@ -45,7 +45,7 @@ async def _explain(options: argparse.Namespace) -> int:
     facts = _facts(config, find_config(options.config), scope)
     if at_work(config)[1]:
         told = await ask_daemon(config, "explain", mirror=scope.mirror.name, path=scope.path)
-        facts = facts._replace(live=told)
+        facts = facts._replace(live=told, paused_at=told.get("paused_at", facts.paused_at))
     words, is_right = sentence(facts)
     if options.json:
         as_json({"sentence": words, "agrees": is_right, **_described(facts)})

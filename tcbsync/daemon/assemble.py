@@ -61,7 +61,7 @@ class Assembly:
     async def mirror(self, config: MirrorConfig) -> Mirror:
         """Put a mirror together, as one of those here. Raises StateError."""
         mirror = _mirror(config, await self.manifest(config), self)
-        mirror.parts.brake.is_on = config.name in paused(self.state_dir)
+        mirror.parts.brake.pause(paused(self.state_dir).get(config.name))
         self.mirrors.append(mirror)
         return mirror
 

@@ -29,7 +29,6 @@ from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
-from tcbsync.store.pauses import paused
 from tcbsync.web.server import Site, keep_serving
 from tcbsync.web.view import Source, View
 
@@ -181,11 +180,7 @@ class Daemon:
         """Give the status page of this process. `ailing` names the parts that do not get on."""
 
         def sources() -> list[Source]:
-            halted = paused(self._state_dir)
-            return [
-                Source(each.mirror, self.report_of(each.mirror), each, halted.get(each.mirror.name))
-                for each in self.watchings
-            ]
+            return [Source(each.mirror, self.report_of(each.mirror), each) for each in self.watchings]
 
         view = View(sources, self._assembly.pace, self._notice)
         return Site(view, hosts, ailing)
@@ -219,13 +214,11 @@ class Daemon:
         eyes = {watching.mirror.name: watching.state for watching in self.watchings}
 
         def look() -> list[status.MirrorStatus]:
-            halted = paused(self._state_dir)
             return [
                 status.live_status(
                     mirror,
                     self.report_of(mirror),
                     *((state.mode.value, state.reason) if (state := eyes.get(mirror.name)) else ("none", "")),
-                    paused_at=halted.get(mirror.name),
                 )
                 for mirror in list(self._assembly.mirrors)
             ]

@@ -68,27 +68,27 @@ class Verbs:
     async def _pause(self, values: Mapping[str, Any]) -> dict[str, Any]:
         names, now = [each.name for each in self.named(values)], self._assembly.pace.host.now()
         async with self._pausing:
-            new = await asyncio.to_thread(pauses.pause, self._assembly.state_dir, names, now)
-            mirrors = self.named(values)  # anew: a reload may have put another in the place of one
-            for mirror in mirrors:
-                mirror.parts.brake.is_on = True
-        for mirror in mirrors:
-            if mirror.name in new:
-                self._assembly.tell(Paused(), mirror.name)
-        return {each.name: {"was": each.name in new, "in_flight": len(each.parts.busy)} for each in mirrors}
+            await asyncio.to_thread(pauses.pause, self._assembly.state_dir, names, now)
+            return self._braked(values, now)
 
     async def _resume(self, values: Mapping[str, Any]) -> dict[str, Any]:
         names = [each.name for each in self.named(values)]
         async with self._pausing:
-            ended = await asyncio.to_thread(pauses.resume, self._assembly.state_dir, names)
-            mirrors = self.named(values)
-            for mirror in mirrors:
-                mirror.parts.brake.is_on = mirror.parts.brake.is_stopping
-                mirror.nudge()
-        for mirror in mirrors:
-            if mirror.name in ended:
-                self._assembly.tell(Resumed(), mirror.name)
-        return {each.name: {"was": each.name in ended, "in_flight": len(each.parts.busy)} for each in mirrors}
+            await asyncio.to_thread(pauses.resume, self._assembly.state_dir, names)
+            return self._braked(values, None)
+
+    def _braked(self, values: Mapping[str, Any], since: float | None) -> dict[str, Any]:
+        """Let the brakes do what is durable by now, and say of which mirrors it was not so before."""
+        told = {}
+        for mirror in self.named(values):  # anew: a reload may have put another in the place of one
+            brake = mirror.parts.brake
+            is_news = (brake.paused_at is None) != (since is None)
+            if is_news:
+                brake.pause(since)
+                self._assembly.tell(Resumed() if since is None else Paused(), mirror.name)
+            mirror.nudge()
+            told[mirror.name] = {"was": is_news, "in_flight": len(mirror.parts.busy)}
+        return told
 
     async def _rescan(self, values: Mapping[str, Any]) -> dict[str, Any]:
         for mirror, scope in self._scopes(values):
@@ -119,6 +119,7 @@ class Verbs:
             "is_looking": mirror.looks.is_looking,
             "has_scanned": mirror.looks.has_scanned,
             "root_problem": mirror.looks.root_problem,
+            "paused_at": mirror.parts.brake.paused_at,
             "service": gate.state if gate else "ok",
             "service_error": str(gate.error) if gate else None,
         }

@@ -49,8 +49,6 @@ class Source:
     mirror: Mirror
     report: Report
     eyes: Eyes
-    paused_at: float | None = None
-    """Since when a person has paused it (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +162,7 @@ class View:
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""
         report, watch = source.report, source.eyes.state
-        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason, paused_at=source.paused_at)
+        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason)
         if not (told.failed or told.problems or told.held_deletes or changed):
             return told, Lists()
         problems = [(path, reason, since) for path, reason, blocks, since in report.problems(LISTED) if blocks]

@@ -11,6 +11,7 @@ import faulthandler
 import logging
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
@@ -29,6 +30,7 @@ from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
 from tcbsync.store import rows
+from tcbsync.verdict import headlines
 from tcbsync.web.server import Site, keep_serving
 from tcbsync.web.view import Source, View
 
@@ -195,7 +197,8 @@ class Daemon:
             return str(error), str(error)
         self._tell_changes(mirrors)
         states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
-        return states, "; ".join(map(status.line, mirrors))
+        first = headlines(status.as_json(mirrors, status.service_status(self._assembly.pace)), time.time())
+        return states, " ".join([*first, "; ".join(map(status.line, mirrors))])
 
     def _tell_changes(self, mirrors: list[status.MirrorStatus]) -> None:
         """Tell of each state that is another than when this was last done."""

@@ -6,9 +6,10 @@ from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tcbsync.core.words import plural, size, span
+from tcbsync.core.words import ago, plural, size, span
 from tcbsync.status import iso, seconds_of
-from tcbsync.web.advice import advice, icon, trouble_count, until
+from tcbsync.verdict import LET_GO, approval, mood_of, trouble_count, until
+from tcbsync.web.advice import advice
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
 from tcbsync.web.view import LISTED
@@ -30,9 +31,7 @@ def age(moment: float | None, now: float) -> Html:
     """Show how long ago something was; the exact time is in the tooltip."""
     if moment is None:
         return Html("never")
-    passed = now - moment
-    words = "just now" if passed < 5 else f"{span(passed)} ago"
-    return tag("time", words, datetime=iso(moment), title=iso(moment))
+    return tag("time", ago(now - moment), datetime=iso(moment), title=iso(moment))
 
 
 def section(key: str, title: str, *content: str, count: str = "") -> Html:
@@ -63,13 +62,13 @@ def mirrors(overview: Overview) -> Html:
 def _service(overview: Overview) -> list[Html]:
     """Show the service where it is not well, or where something about it should be mended."""
     service = overview.service
-    told = [f"Service {service['state']}{until(overview)}: {service['last_error']}"] if service["state"] != "ok" else []
-    return [tag("p", prose(each)) for each in (*told, service["notice"]) if each]
+    told = f"Service {service['state']}{until(service, overview.at)}: {service['last_error']}"
+    return [tag("p", prose(each)) for each in (told if service["state"] != "ok" else "", service["notice"]) if each]
 
 
 def _mirror(mirror: MirrorView, now: float) -> list[Html]:
     told = mirror.status
-    state = tag("span", STATES.get(told.state, told.state), class_=f"state {icon(mirror)}")
+    state = tag("span", STATES.get(told.state, told.state), class_=f"state {mood_of(mirror.told)}")
     uploads = join(f"{told.pending_uploads:,}", tag("small", size(told.pending_bytes)) if told.pending_uploads else "")
     numbers = {
         "Files": f"{told.files:,}",
@@ -105,8 +104,12 @@ def _progress(mirror: MirrorView) -> list[Html]:
 
 def _notes(mirror: MirrorView, now: float) -> list[Html]:
     told = mirror.status
-    is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")  # elsewhere on the page
+    # What is told elsewhere on the page is not told here, but whoever has paused a mirror may look for it at that.
+    is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")
     notes = ["" if is_told else told.reason]
+    if told.paused_at:
+        since = ago(now - (seconds_of(told.paused_at) or now))
+        notes[:1] = [f"Paused by hand {since}: `tcbsync resume {told.name}` lets it go on."]
     if told.watch_reason and told.watch_mode != "waiting":
         notes.append(f"Watching ({told.watch_mode}): {told.watch_reason}")
     if told.drift:
@@ -160,16 +163,11 @@ def _held(mirror: MirrorView, now: float) -> Html:
         f"held-{told.name}",
         f"Held deletes of {told.name}",
         tag("p", prose(told.hold), join(", since ", age(since, now)) if since else "", "."),
-        tag("p", "Put the files back, or let exactly these go: ", command(approval(mirror))),
+        tag("p", f"{LET_GO} ", command(approval(told.name, lists.listing))),
         tag("ul", *rows, class_="list two"),
         _more(told.held_deletes - len(rows), "tcbsync held"),
         count=f"{told.held_deletes:,}",
     )
-
-
-def approval(mirror: MirrorView) -> str:
-    """Give the command that lets go exactly what is held now."""
-    return f"tcbsync approve {mirror.name} --list {mirror.lists.listing}"
 
 
 def failures(overview: Overview) -> Html:
@@ -182,7 +180,7 @@ def failures(overview: Overview) -> Html:
         groups.setdefault((reason, todo), []).append(row)
     if not groups:
         return Html()
-    count = sum(trouble_count(mirror.status) for mirror in overview.mirrors)
+    count = sum(trouble_count(mirror.told) for mirror in overview.mirrors)
     more = _more(count - sum(map(len, groups.values())), "tcbsync failed")
     return section("failed", "Failed", *starmap(_group, groups.items()), more, count=f"{count:,}")
 

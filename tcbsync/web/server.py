@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tcbsync.core.errors import StateError, defect
+from tcbsync.verdict import Verdict
 from tcbsync.web import metrics, page, thumbnails
-from tcbsync.web.advice import Verdict, verdict
+from tcbsync.web.advice import first
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -124,8 +125,8 @@ class Site:
             told = _unreadable(error)
             body = page.failed_main(told)
         else:
-            told = verdict(overview)
-            body = await asyncio.to_thread(page.main, overview, told)
+            told, *_ = verdicts = first(overview)
+            body = await asyncio.to_thread(page.main, overview, verdicts)
         return web.json_response({"title": page.title(told), "mood": told.mood, "main": body})
 
     async def _file(self, request: web.Request) -> web.Response:

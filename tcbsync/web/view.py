@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcbsync import status
@@ -82,6 +82,11 @@ class MirrorView:
     def name(self) -> str:
         """How it is called."""
         return self.status.name
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its status as JSON has it."""
+        return asdict(self.status)
 
     @property
     def flights(self) -> list[tuple[str, Flight]]:

@@ -113,6 +113,25 @@ def test_pause_and_resume_beside_a_daemon(stage: Stage) -> None:
         eventually(lambda: stage.objects() == {"a.txt": b"a"})
 
 
+@pytest.mark.slow
+def test_retry_while_nothing_may_be_sent(stage: Stage) -> None:
+    """During a quota's pause nothing has failed: retry says that there is one, and until when; the same of a pause."""
+    with stage.daemon():
+        eventually(lambda: in_sync(stage))
+        stage.cloud.install(Fault(call="uploadfile", kind="errcode", errcode=45009))
+        stage.write(a="a")
+        eventually(lambda: stage.run("status", "--json").json["service"]["state"] == "paused")
+        stage.run("pause")
+
+        retried = stage.run("retry")
+
+        assert retried.code == exits.DONE
+        assert retried.lines[:2] == ["site: nothing failed", "The service asked for a pause."]
+        assert re.match(r"  It goes on by itself, next try in (30|29) min\. .*45009", retried.lines[2])
+        assert retried.lines[3] == "site is paused by hand."
+        assert set(stage.run("retry", "--json").json) == {"site"}
+
+
 def test_pause_without_a_daemon_holds_for_sync(stage: Stage) -> None:
     """The next sync looks and sends nothing, with exit 3; status says why; after resume it does all."""
     stage.write(a="a")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.engine.tally import Flight, Tally
+from tcbsync.status import iso
 from tcbsync.store.answers import Failure, Held, Stored
 from tcbsync.web import page
 from tcbsync.web.chart import chart
@@ -61,7 +62,7 @@ def test_a_quiet_page() -> None:
 
     assert document.elements[0] == ("html", {"lang": "en"})
     assert "In sync." in document.texts
-    assert "2 files, 2.0 KiB: the cloud holds what the disk holds." in document.texts
+    assert "The cloud holds what the disk holds: 2 files (2.0 KiB)." in document.texts
     ids = {attributes["id"] for _, attributes in document.elements if "id" in attributes}
     assert {"mirrors", "hour", "flights", "changes"} <= ids
     assert ids.isdisjoint({"failed", "held-site"})
@@ -79,7 +80,7 @@ def test_a_page_in_trouble() -> None:
         "1 try, waits for you",
         "1.0 KiB of 4.0 KiB, 9 s",
         "1 name can never be mirrored: tcbsync failed lists them.",
-        "2.0 KiB, 5 min ago",
+        "2.0 KiB, 5 minutes ago",
     ):
         assert told in text
 
@@ -209,7 +210,22 @@ def test_the_chart() -> None:
     assert "1 minute ago: 683.6 KiB" in document.texts
 
 
-@pytest.mark.parametrize(("ago", "told"), [(0, "just now"), (4.9, "just now"), (61, "61 s ago"), (7200, "2 h ago")])
+def test_who_has_paused_a_mirror() -> None:
+    """The page says first that a person did, and how to go on; and beside the mirror, whatever is said first."""
+    paused = {"state": "paused", "paused_at": iso(NOW - 7200), "pending_uploads": 3}
+
+    alone = Document(page.whole(overview(mirror(**paused)))).text
+    beside = Document(page.whole(overview(mirror(**paused), mirror("other", failed=1, parked=1)))).text
+
+    assert "site is paused by hand." in alone
+    assert "To let it go on: tcbsync resume site" in alone
+    assert "Paused by hand 2 hours ago: tcbsync resume site lets it go on." in beside
+    assert "After that: site is paused by hand." in beside
+
+
+@pytest.mark.parametrize(
+    ("ago", "told"), [(0, "just now"), (4.9, "just now"), (61, "61 seconds ago"), (7200, "2 hours ago")]
+)
 def test_ages(ago: float, told: str) -> None:
     """For people; the exact time is beside it for machines."""
     document = Document(age(NOW - ago, NOW))

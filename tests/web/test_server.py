@@ -34,7 +34,7 @@ async def test_the_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
 
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert "1 file, 5 bytes: the cloud holds what the disk holds." in Document(answer.text).texts
+    assert "The cloud holds what the disk holds: 1 file (5 bytes)." in Document(answer.text).texts
 
 
 async def test_its_refresh(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -212,7 +212,7 @@ def test_the_chart() -> None:
 
 def test_who_has_paused_a_mirror() -> None:
     """The page says first that a person did, and how to go on; and beside the mirror, whatever is said first."""
-    paused = {"state": "paused", "paused_at": iso(NOW - 7200), "pending_uploads": 3}
+    paused: dict[str, Any] = {"state": "paused", "paused_at": iso(NOW - 7200), "pending_uploads": 3}
 
     alone = Document(page.whole(overview(mirror(**paused)))).text
     beside = Document(page.whole(overview(mirror(**paused), mirror("other", failed=1, parked=1)))).text

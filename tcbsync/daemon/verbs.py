@@ -6,7 +6,7 @@ Each answers over the control socket, as the documented JSON of the verb of the 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcbsync.core.errors import ConfigError, StateError
 from tcbsync.core.events import Paused, Resumed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tcbsync.daemon.reload import Reload
     from tcbsync.engine.mirror import Mirror
     from tcbsync.store.report import Report
+
+T = TypeVar("T")
 
 
 class Verbs:
@@ -133,11 +135,43 @@ class Verbs:
             for told in self._events.newest(last):
                 yield told
 
-    async def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         assert self._reload is not None, "else there is no such verb"
         if self._reload.turn.locked():
             raise StateError("a reload, or another forget, is under way", hint="say it again in a moment")
+        return newest(self._forgetting(values, self._reload))
+
+    async def _forgetting(self, values: Mapping[str, Any], reload: Reload) -> AsyncIterator[dict[str, Any]]:
         former = Living(str(values["mirror"]), str(values["env"]), str(values["prefix"]))
-        async with self._reload.turn:
-            async for told in forget(self._assembly, self._reload.config, former, deletes=bool(values["deletes"])):
+        async with reload.turn:
+            async for told in forget(self._assembly, reload.config, former, deletes=bool(values["deletes"])):
                 yield told
+
+
+async def newest(values: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Give what comes, to its end. Who reads slowly misses what is not the newest: nothing waits for him.
+
+    When he hangs up, that which gives is cancelled.
+    """
+    kept: list[T] = []
+    news = asyncio.Event()
+
+    async def take() -> None:
+        try:
+            async for value in values:
+                kept[:] = [value]
+                news.set()
+        finally:
+            news.set()
+
+    taking = asyncio.create_task(take())
+    try:
+        while kept or not taking.done():
+            await news.wait()
+            news.clear()
+            if kept:
+                yield kept.pop()
+        await taking
+    finally:
+        taking.cancel()
+        await asyncio.wait([taking])

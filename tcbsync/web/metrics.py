@@ -44,6 +44,14 @@ GAUGES: dict[str, tuple[str, Reading]] = {
     "parked_files": ("Files that wait for a person, of those that failed.", lambda mirror, _: mirror.status.parked),
     "blocked_paths": ("Paths that cannot be looked at.", lambda mirror, _: mirror.status.problems),
     "held_deletes": ("Deletes that wait for a person.", lambda mirror, _: mirror.status.held_deletes),
+    "held_since_timestamp_seconds": (
+        "Since when deletes wait for a person, or the folder cannot be seen (unix time); no sample where neither is.",
+        lambda mirror, _: seconds_of(mirror.status.hold_since),
+    ),
+    "paused_since_timestamp_seconds": (
+        "Since when a person has paused it (unix time); no sample where nobody has.",
+        lambda mirror, _: seconds_of(mirror.status.paused_at),
+    ),
     "kept_files": ("Files of the cloud that are kept though gone here.", lambda mirror, _: mirror.status.kept),
     "oldest_pending_seconds": (
         "Age of the oldest change that is not in the cloud yet, parked ones aside; 0 where there is none.",

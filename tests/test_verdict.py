@@ -62,7 +62,7 @@ FIRST = {
         "The service lets nothing through.",
         "40164",
     ),
-    "no daemon": (told(mirror("stopped")), "No daemon runs.", "as of the last run, 2 minutes ago: all was equal then."),
+    "no daemon": (told(mirror("stopped")), "No daemon runs.", "as of the last run, 2 min ago: all was equal then."),
     "never": (told(MirrorStatus("site", "stopped")), "Nothing was mirrored yet.", "No daemon runs."),
 }
 

@@ -46,8 +46,8 @@ def test_a_mirror_in_trouble() -> None:
         "  kept        2 files, gone here, stay in the cloud (delete: never)",
         "  watched     by events, in part by rescans: 2 directories are not watched",
         "  drift       1 change came without an event, and rescans found them",
-        "  last scan   2 minutes ago",
-        "  last proof  2 hours ago",
+        "  last scan   2 min ago",
+        "  last proof  2 h ago",
     ]
 
 

@@ -84,12 +84,17 @@ def until(service: Told, now: float) -> str:
     return "" if at is None or at <= now else f", next try in {span(at - now)}"
 
 
+def sentence(words: str) -> str:
+    """Make a sentence of a reason, which may be a question, or end with one."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""
+
+
 def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> Iterator[Verdict]:
     service, mirrors = answer["service"], answer["mirrors"]
     yield from _blocked(service)
     for mirror in mirrors:
         if is_unseen(mirror):
-            yield Verdict("act", f"The folder of {mirror['name']} cannot be seen.", _sentence(mirror["hold"]))
+            yield Verdict("act", f"The folder of {mirror['name']} cannot be seen.", sentence(mirror["hold"]))
     for mirror in mirrors:
         if mirror["held_deletes"]:
             yield _held(mirror, (listings or {}).get(mirror["name"], ""))
@@ -107,9 +112,9 @@ def _held(mirror: Told, listing: str) -> Verdict:
     count, name = mirror["held_deletes"], mirror["name"]
     told = f"{plural(count, 'delete')} of {name} {'waits' if count == 1 else 'wait'} for you."
     if listing:
-        return Verdict("act", told, f"{_sentence(mirror['hold'])} {LET_GO}", approval(name, listing))
+        return Verdict("act", told, f"{sentence(mirror['hold'])} {LET_GO}", approval(name, listing))
     them = "it" if count == 1 else "them"
-    detail = f"{_sentence(mirror['hold'])} Put the files back, or look at the list and let {them} go:"
+    detail = f"{sentence(mirror['hold'])} Put the files back, or look at the list and let {them} go:"
     return Verdict("act", told, detail, "tcbsync held")
 
 
@@ -145,7 +150,7 @@ def _paused(mirrors: list[Told], now: float) -> Iterator[Verdict]:
         stopped, all_since = [], min(at for _, at in stopped)
         yield Verdict("wait", "Every mirror is paused by hand.", _still(now - all_since), "tcbsync resume")
     for name, at in stopped:
-        yield Verdict("wait", f"{name} is paused by hand.", _still(now - at), f"tcbsync resume {name}")
+        yield Verdict("wait", f"Mirror {name} is paused by hand.", _still(now - at), f"tcbsync resume {name}")
 
 
 def _still(seconds: float) -> str:
@@ -188,8 +193,3 @@ def _stopped(mirrors: list[Told], now: float) -> Verdict:
     if any(mirror["last_proved_at"] is None for mirror in mirrors) and not left:
         then = "not all was equal then"
     return Verdict("wait", "No daemon runs.", f"This is as of the last run, {ago(now - min(seen))}: {then}.")
-
-
-def _sentence(words: str) -> str:
-    """Make a sentence of a reason, which may be a question, or end with one."""
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""

@@ -47,7 +47,7 @@ FIRST = {
     "the first look": (told(mirror("scanning")), "Looking at every file.", ""),
     "by hand": (
         told(mirror("paused", paused_at=iso(NOW - 7200))),
-        "site is paused by hand.",
+        "Mirror site is paused by hand.",
         "For 2 h nothing has been sent or deleted; what changes is noted. To let it go on:",
     ),
     "a pause": (
@@ -156,8 +156,8 @@ def test_who_is_paused() -> None:
     every = verdicts(told(one, two), NOW)
 
     assert [(each.headline, each.command) for each in some] == [
-        ("site is paused by hand.", "tcbsync resume site"),
-        ("fonts is paused by hand.", "tcbsync resume fonts"),
+        ("Mirror site is paused by hand.", "tcbsync resume site"),
+        ("Mirror fonts is paused by hand.", "tcbsync resume fonts"),
     ]
     assert [(each.headline, each.command) for each in every] == [("Every mirror is paused by hand.", "tcbsync resume")]
 
@@ -177,7 +177,7 @@ def test_what_stands_in_the_way_in_a_line() -> None:
         (told(mirror("paused"), state="paused", last_error="quota"), "The service asked for a pause."),
         (told(mirror("paused"), state="blocked", last_error="40164"), "The service lets nothing through."),
         (told(mirror("paused"), state="full", last_error="full"), "The cloud's storage is used up."),
-        (told(mirror("paused", paused_at=iso(NOW - 60))), "site is paused by hand."),
+        (told(mirror("paused", paused_at=iso(NOW - 60))), "Mirror site is paused by hand."),
     ],
 )
 def test_what_keeps_everything_back(answer: dict[str, Any], headline: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from tcbsync.core.words import ago, plural, size, span
 from tcbsync.status import iso, seconds_of
-from tcbsync.verdict import LET_GO, approval, mood_of, trouble_count, until
+from tcbsync.verdict import LET_GO, approval, mood_of, sentence, trouble_count, until
 from tcbsync.web.advice import advice
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
@@ -32,6 +32,11 @@ def age(moment: float | None, now: float) -> Html:
     if moment is None:
         return Html("never")
     return tag("time", ago(now - moment), datetime=iso(moment), title=iso(moment))
+
+
+def lasting(moment: float, now: float) -> Html:
+    """Show for how long something has been so; since when exactly is in the tooltip."""
+    return tag("time", f"for {span(now - moment)}", datetime=iso(moment), title=iso(moment))
 
 
 def section(key: str, title: str, *content: str, count: str = "") -> Html:
@@ -162,7 +167,7 @@ def _held(mirror: MirrorView, now: float) -> Html:
     return section(
         f"held-{told.name}",
         f"Held deletes of {told.name}",
-        tag("p", prose(told.hold), join(", since ", age(since, now)) if since else "", "."),
+        tag("p", prose(sentence(told.hold)), join(" Held ", lasting(since, now), ".") if since else ""),
         tag("p", f"{LET_GO} ", command(approval(told.name, lists.listing))),
         tag("ul", *rows, class_="list two"),
         _more(told.held_deletes - len(rows), "tcbsync held"),
@@ -194,7 +199,7 @@ def _group(why: tuple[str, str], rows: Sequence[Html]) -> Html:
 def _failed(mirror: MirrorView, now: float) -> Iterator[tuple[str, str, str, Html]]:
     """Give path, reason, what to do, and when it is tried again."""
     for name, reason, since in mirror.lists.problems:
-        yield name, reason, BLIND, join("since ", age(since, now))
+        yield name, reason, BLIND, lasting(since, now)
         if not name:  # all others are only what follows from this
             return
     for failure in mirror.lists.failures:

@@ -128,7 +128,7 @@ def test_retry_while_nothing_may_be_sent(stage: Stage) -> None:
         assert retried.code == exits.DONE
         assert retried.lines[:2] == ["site: nothing failed", "The service asked for a pause."]
         assert re.match(r"  It goes on by itself, next try in (30|29) min\. .*45009", retried.lines[2])
-        assert retried.lines[3] == "site is paused by hand."
+        assert retried.lines[3] == "Mirror site is paused by hand."
         assert set(stage.run("retry", "--json").json) == {"site"}
 
 

@@ -78,6 +78,8 @@ def test_a_page_in_trouble() -> None:
         "tcbsync approve site --list abcd1234",
         "Invalid argument. Mend the file or its name, then tcbsync retry.",
         "1 try, waits for you",
+        "1 objects would be deleted. Held for 0 s.",
+        "for 0 s",
         "1.0 KiB of 4.0 KiB, 9 s",
         "1 name can never be mirrored: tcbsync failed lists them.",
         "2.0 KiB, 5 min ago",
@@ -217,10 +219,10 @@ def test_who_has_paused_a_mirror() -> None:
     alone = Document(page.whole(overview(mirror(**paused)))).text
     beside = Document(page.whole(overview(mirror(**paused), mirror("other", failed=1, parked=1)))).text
 
-    assert "site is paused by hand." in alone
+    assert "Mirror site is paused by hand." in alone
     assert "To let it go on: tcbsync resume site" in alone
     assert "Paused by hand 2 h ago: tcbsync resume site lets it go on." in beside
-    assert "After that: site is paused by hand." in beside
+    assert "After that: Mirror site is paused by hand." in beside
 
 
 @pytest.mark.parametrize(("ago", "told"), [(0, "just now"), (4.9, "just now"), (61, "61 s ago"), (7200, "2 h ago")])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
+    from tcbsync.local.watch import WatchState
     from tcbsync.store.answers import Counts
 
 SHOWN = 3
@@ -121,15 +122,15 @@ def idle_status(name: str, report: Report | None, process: str = "", *, paused_a
     return _describe(name, state, report, hold=hold, paused_at=iso(paused_at), reason=why)
 
 
-def live_status(mirror: Mirror, report: Report, watch_mode: str, watch_reason: str) -> MirrorStatus:
-    """Describe a mirror of this process. Blocks on queries; call it in a worker thread."""
+def live_status(mirror: Mirror, report: Report, watch: WatchState | None) -> MirrorStatus:
+    """Describe a mirror of this process, and who watches it, if anybody does. Blocks: call it in a worker thread."""
     state, reason = _state(mirror, report)
     return _describe(
         mirror.name,
         state,
         report,
-        watch_mode=watch_mode,
-        watch_reason=watch_reason,
+        watch_mode=watch.mode.value if watch else "none",
+        watch_reason=watch.reason if watch else "",
         drift=mirror.drift,
         hold=mirror.looks.root_problem or _hold(report),
         paused_at=iso(mirror.parts.brake.paused_at),

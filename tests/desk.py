@@ -33,7 +33,7 @@ class Desk:
 
     @property
     def status(self) -> status.MirrorStatus:
-        return status.live_status(self.mirror, self.report, "inotify", "")
+        return status.live_status(self.mirror, self.report, None)
 
     @property
     def state(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import control, status
 from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, StateDamaged, StateError
-from tcbsync.core.events import Approved, Retried, ServiceChanged, Started, StateChanged, Stopping
+from tcbsync.core.events import ServiceChanged, Started, StateChanged, Stopping
 from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
@@ -29,7 +29,6 @@ from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
 from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
-from tcbsync.store import rows
 from tcbsync.verdict import headlines
 from tcbsync.web.server import Site, keep_serving
 from tcbsync.web.view import Source, View
@@ -217,28 +216,15 @@ class Daemon:
         eyes = {watching.mirror.name: watching.state for watching in self.watchings}
 
         def look() -> list[status.MirrorStatus]:
-            return [
-                status.live_status(
-                    mirror,
-                    self.report_of(mirror),
-                    *((state.mode.value, state.reason) if (state := eyes.get(mirror.name)) else ("none", "")),
-                )
-                for mirror in list(self._assembly.mirrors)
-            ]
+            mirrors = list(self._assembly.mirrors)
+            return [status.live_status(each, self.report_of(each), eyes.get(each.name)) for each in mirrors]
 
         return await self._assembly.pace.host.offload(look)
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
         verbs = Verbs(self._assembly, self._events, self.report_of, self._reload)
-        self._named = verbs.named
-        return {
-            "status": self._status,
-            "retry": self._retry,
-            "approve": self._approve,
-            "distrust": self._distrust,
-            **verbs.handlers(),
-        }
+        return {"status": self._status, **verbs.handlers()}
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
         service = status.service_status(self._assembly.pace, self._notice())
@@ -246,32 +232,3 @@ class Daemon:
 
     def _notice(self) -> str:
         return "; ".join(filter(None, (self._assembly.cloud.notice, self._reload.notice if self._reload else "")))
-
-    async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.retry, values)
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Retried(count), name)
-        return counts
-
-    async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.approve, values, listing=str(values.get("listing", "")))
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Approved(count), name)
-        return counts
-
-    async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
-        """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
-        counts = {}
-        for mirror in self._named(values):
-            counts[mirror.name] = await mirror.parts.manifest.write(command, **arguments)
-            mirror.hint([("", True)])
-            mirror.nudge()
-        return counts
-
-    async def _distrust(self, values: Mapping[str, Any]) -> dict[str, int]:
-        (mirror,) = self._named(values)
-        count = await mirror.parts.manifest.write(rows.distrust, values["paths"])
-        mirror.nudge()
-        return {mirror.name: count}

@@ -166,8 +166,8 @@ class View:
 
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""
-        report, watch = source.report, source.eyes.state
-        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason)
+        report = source.report
+        told = status.live_status(source.mirror, report, source.eyes.state)
         if not (told.failed or told.problems or told.held_deletes or changed):
             return told, Lists()
         problems = [(path, reason, since) for path, reason, blocks, since in report.problems(LISTED) if blocks]

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.emulator.server import Emulator
+    from tests.daemon.steering import Steered
     from tests.engine.world import World
 
 
@@ -89,13 +90,19 @@ async def test_a_pause_outlives_a_restart_and_a_reload(world: World) -> None:
     async with steered(world) as daemon:
         daemon.mirrors(world.mirror(quiet_seconds=0.1))
         await daemon.reload()
-        await eventually(lambda: _counts(daemon, 1, 0))
-        state = await daemon.states()
+        await eventually(lambda: _is_paused(daemon))
+        is_noted = await _counts(daemon, 1, 0)
+        calls = world.calls()
 
         await daemon.ask("resume")
 
-        assert state == {"site": "paused"}
+        assert is_noted
+        assert "uploadfile" not in calls
         await eventually(world.is_equal)
+
+
+async def _is_paused(daemon: Steered) -> bool:
+    return await daemon.states() == {"site": "paused"}
 
 
 @pytest.mark.slow

@@ -51,7 +51,9 @@ async def _retry(options: argparse.Namespace) -> int:
     counts, when = await _write(config, "retry", rows.retry, named(options, config))
     _tell(options, counts, f"tried again {when}", "file", "nothing failed")
     if at_work(config)[1] and not options.json:
-        for verdict in hindrances(await ask_daemon(config, "status"), time.time()):
+        answer = await ask_daemon(config, "status")
+        meant = [mirror for mirror in answer["mirrors"] if mirror["name"] in counts]
+        for verdict in hindrances({**answer, "mirrors": meant}, time.time()):
             write(verdict_lines(verdict, paper()))
     return exits.DONE
 

@@ -32,7 +32,7 @@ def main(overview: Overview, told: Sequence[Verdict]) -> Html:
     hour = sections.section("hour", "Last hour", chart(overview.hour))
     return _main(
         told,
-        sections.mirrors(overview),
+        sections.mirrors(overview, told[0]),
         sections.held(overview),
         sections.failures(overview),
         tag("div", hour, sections.flights(overview), class_="pair"),

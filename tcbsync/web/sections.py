@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tcbsync.engine.tally import Change, Flight
+    from tcbsync.verdict import Verdict
     from tcbsync.web.view import MirrorView, Overview
 
 FLIGHTS = 6
@@ -57,21 +58,22 @@ def cell(label: str, *content: str, **attributes: Any) -> Html:
     return tag("td", *content, data_label=label, **attributes)
 
 
-def mirrors(overview: Overview) -> Html:
-    """Show each mirror with its state and how far it is."""
+def mirrors(overview: Overview, first: Verdict) -> Html:
+    """Show each mirror with its state and how far it is. What stands `first` on the page is not said again."""
     columns = ("Mirror", "State", "#Files", "#Size", "#To upload", "#To delete", "#Failed", "#Held", "Last scan")
-    rows = [row for each in overview.mirrors for row in _mirror(each, overview.at)]
-    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"), *_service(overview))
+    rows = [row for each in overview.mirrors for row in _mirror(each, overview.at, first)]
+    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"), *_service(overview, first))
 
 
-def _service(overview: Overview) -> list[Html]:
+def _service(overview: Overview, first: Verdict) -> list[Html]:
     """Show the service where it is not well, or where something about it should be mended."""
-    service = overview.service
-    told = f"Service {service['state']}{until(service, overview.at)}: {service['last_error']}"
-    return [tag("p", prose(each)) for each in (told if service["state"] != "ok" else "", service["notice"]) if each]
+    service, error = overview.service, overview.service["last_error"]
+    told = f"Service {service['state']}{until(service, overview.at)}: {error}" if service["state"] != "ok" else ""
+    pairs = ((told, error), (service["notice"], service["notice"]))
+    return [tag("p", prose(words)) for words, core in pairs if words and (core or words) not in first.detail]
 
 
-def _mirror(mirror: MirrorView, now: float) -> list[Html]:
+def _mirror(mirror: MirrorView, now: float, first: Verdict) -> list[Html]:
     told = mirror.status
     state = tag("span", STATES.get(told.state, told.state), class_=f"state {mood_of(mirror.told)}")
     uploads = join(f"{told.pending_uploads:,}", tag("small", size(told.pending_bytes)) if told.pending_uploads else "")
@@ -87,7 +89,7 @@ def _mirror(mirror: MirrorView, now: float) -> list[Html]:
     name = tag("th", tag("b", told.name), tag("small", f"{mirror.root} → {mirror.place}"), scope="row")
     scan = age(seconds_of(told.last_scan_at), now)
     row = tag("tr", name, cell("State", state), *cells, cell("Last scan", scan), data_key=f"mirror-{told.name}")
-    notes = [*_progress(mirror), *_notes(mirror, now)]
+    notes = [*_progress(mirror), *_notes(mirror, now, first)]
     if not notes:
         return [row]
     more = tag("tr", tag("td", *notes, colspan=9), class_="notes", data_key=f"notes-{told.name}")
@@ -107,12 +109,12 @@ def _progress(mirror: MirrorView) -> list[Html]:
     return [tag("p", bar, tag("span", percent, class_="quiet"), class_="progress")]
 
 
-def _notes(mirror: MirrorView, now: float) -> list[Html]:
+def _notes(mirror: MirrorView, now: float, first: Verdict) -> list[Html]:
     told = mirror.status
     # What is told elsewhere on the page is not told here, but whoever has paused a mirror may look for it at that.
     is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")
     notes = ["" if is_told else told.reason]
-    if told.paused_at:
+    if told.paused_at and first.command not in (f"tcbsync resume {told.name}", "tcbsync resume"):
         since = ago(now - (seconds_of(told.paused_at) or now))
         notes[:1] = [f"Paused by hand {since}: `tcbsync resume {told.name}` lets it go on."]
     if told.watch_reason and told.watch_mode != "waiting":

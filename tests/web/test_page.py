@@ -177,8 +177,7 @@ def test_the_service_is_told_of_once() -> None:
 
     text = Document(page.whole(overview(waiting, mirror("b", state="offline", reason="no connection"), **service))).text
 
-    assert text.count("no connection") == 2  # in the verdict, and below the mirrors
-    assert "Service offline: no connection" in text
+    assert text.count("no connection") == 1  # in the verdict; below the mirrors only where that is of something else
     assert "somebody renews the token" in text
     assert "99 %" in text
     assert "100 %" not in text
@@ -212,6 +211,17 @@ def test_the_chart() -> None:
     assert "1 minute ago: 683.6 KiB" in document.texts
 
 
+def test_what_stands_first_is_not_said_again() -> None:
+    """The service's trouble stands with the mirrors only where something else comes before it."""
+    outage: dict[str, Any] = {"state": "offline", "last_error": "no connection"}
+
+    alone = Document(page.whole(overview(mirror(state="offline"), **outage))).text
+    behind = Document(page.whole(overview(mirror(state="held", held_deletes=2, hold="too many"), **outage))).text
+
+    assert alone.count("no connection") == 1
+    assert "Service offline: no connection" in behind
+
+
 def test_who_has_paused_a_mirror() -> None:
     """The page says first that a person did, and how to go on; and beside the mirror, whatever is said first."""
     paused: dict[str, Any] = {"state": "paused", "paused_at": iso(NOW - 7200), "pending_uploads": 3}
@@ -221,6 +231,7 @@ def test_who_has_paused_a_mirror() -> None:
 
     assert "Mirror site is paused by hand." in alone
     assert "To let it go on: tcbsync resume site" in alone
+    assert alone.count("tcbsync resume site") == 1
     assert "Paused by hand 2 h ago: tcbsync resume site lets it go on." in beside
     assert "After that: Mirror site is paused by hand." in beside
 

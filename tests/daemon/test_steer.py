@@ -91,13 +91,12 @@ async def test_a_pause_outlives_a_restart_and_a_reload(world: World) -> None:
         daemon.mirrors(world.mirror(quiet_seconds=0.1))
         await daemon.reload()
         await eventually(lambda: _is_paused(daemon))
-        is_noted = await _counts(daemon, 1, 0)
-        calls = world.calls()
+        await eventually(lambda: _counts(daemon, 1, 0))
+        state, calls = await daemon.states(), world.calls()
 
         await daemon.ask("resume")
 
-        assert is_noted
-        assert "uploadfile" not in calls
+        assert (state, "uploadfile" in calls) == ({"site": "paused"}, False)
         await eventually(world.is_equal)
 
 

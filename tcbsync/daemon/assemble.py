@@ -59,11 +59,13 @@ class Assembly:
         return self._manifests[key]
 
     async def mirror(self, config: MirrorConfig) -> Mirror:
-        """Put a mirror together, as one of those here. Raises StateError."""
-        mirror = _mirror(config, await self.manifest(config), self)
-        mirror.parts.brake.is_on = config.name in paused(self.state_dir)
+        """Put a mirror together; it is one of those here when it is added. Raises StateError."""
+        return _mirror(config, await self.manifest(config), self)
+
+    def add(self, mirror: Mirror) -> None:
+        """Count it among those here. It stands still where a person wished so, of this mirror or one before it."""
+        mirror.parts.brake.pause(paused(self.state_dir).get(mirror.name))
         self.mirrors.append(mirror)
-        return mirror
 
 
 def connect(config: Config) -> HttpCloud:
@@ -103,7 +105,7 @@ async def assembled(
             pace = _pace(config.service, host or Host())
             assembly = Assembly(config.state_dir, store, service, pace, grace, tell or _to_nobody)
             for mirror in mirrors:
-                await assembly.mirror(mirror)
+                assembly.add(await assembly.mirror(mirror))
             yield assembly
         finally:
             await store.close()

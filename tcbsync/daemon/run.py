@@ -11,12 +11,13 @@ import faulthandler
 import logging
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import control, status
 from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, StateDamaged, StateError
-from tcbsync.core.events import Approved, Retried, ServiceChanged, Started, StateChanged, Stopping
+from tcbsync.core.events import ServiceChanged, Started, StateChanged, Stopping
 from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
@@ -28,8 +29,7 @@ from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
 from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.pace import Closed
-from tcbsync.store import rows
-from tcbsync.store.pauses import paused
+from tcbsync.verdict import headlines
 from tcbsync.web.server import Site, keep_serving
 from tcbsync.web.view import Source, View
 
@@ -134,8 +134,7 @@ class Daemon:
 
     def report_of(self, mirror: Mirror) -> Report:
         """Give the rows of a mirror, to be read. Raises StateError."""
-        target = mirror.parts.target
-        key = (mirror.name, target.env, target.prefix)
+        key = status.place(mirror)
         if key not in self._reports:
             report = status.open_report(self._state_dir, *key)
             assert report is not None, "the store registers a mirror before it is assembled"
@@ -182,11 +181,7 @@ class Daemon:
         """Give the status page of this process. `ailing` names the parts that do not get on."""
 
         def sources() -> list[Source]:
-            halted = paused(self._state_dir)
-            return [
-                Source(each.mirror, self.report_of(each.mirror), each, halted.get(each.mirror.name))
-                for each in self.watchings
-            ]
+            return [Source(each.mirror, self.report_of(each.mirror), each) for each in self.watchings]
 
         view = View(sources, self._assembly.pace, self._notice)
         return Site(view, hosts, ailing)
@@ -201,7 +196,8 @@ class Daemon:
             return str(error), str(error)
         self._tell_changes(mirrors)
         states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
-        return states, "; ".join(map(status.line, mirrors))
+        first = headlines(status.as_json(mirrors, status.service_status(self._assembly.pace)), time.time())
+        return states, " ".join([*first, "; ".join(map(status.line, mirrors))])
 
     def _tell_changes(self, mirrors: list[status.MirrorStatus]) -> None:
         """Tell of each state that is another than when this was last done."""
@@ -220,30 +216,15 @@ class Daemon:
         eyes = {watching.mirror.name: watching.state for watching in self.watchings}
 
         def look() -> list[status.MirrorStatus]:
-            halted = paused(self._state_dir)
-            return [
-                status.live_status(
-                    mirror,
-                    self.report_of(mirror),
-                    *((state.mode.value, state.reason) if (state := eyes.get(mirror.name)) else ("none", "")),
-                    paused_at=halted.get(mirror.name),
-                )
-                for mirror in list(self._assembly.mirrors)
-            ]
+            mirrors = list(self._assembly.mirrors)
+            return [status.live_status(each, self.report_of(each), eyes.get(each.name)) for each in mirrors]
 
         return await self._assembly.pace.host.offload(look)
 
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
         verbs = Verbs(self._assembly, self._events, self.report_of, self._reload)
-        self._named = verbs.named
-        return {
-            "status": self._status,
-            "retry": self._retry,
-            "approve": self._approve,
-            "distrust": self._distrust,
-            **verbs.handlers(),
-        }
+        return {"status": self._status, **verbs.handlers()}
 
     async def _status(self, _values: Mapping[str, Any]) -> dict[str, Any]:
         service = status.service_status(self._assembly.pace, self._notice())
@@ -251,32 +232,3 @@ class Daemon:
 
     def _notice(self) -> str:
         return "; ".join(filter(None, (self._assembly.cloud.notice, self._reload.notice if self._reload else "")))
-
-    async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.retry, values)
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Retried(count), name)
-        return counts
-
-    async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.approve, values, listing=str(values.get("listing", "")))
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Approved(count), name)
-        return counts
-
-    async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
-        """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
-        counts = {}
-        for mirror in self._named(values):
-            counts[mirror.name] = await mirror.parts.manifest.write(command, **arguments)
-            mirror.hint([("", True)])
-            mirror.nudge()
-        return counts
-
-    async def _distrust(self, values: Mapping[str, Any]) -> dict[str, int]:
-        (mirror,) = self._named(values)
-        count = await mirror.parts.manifest.write(rows.distrust, values["paths"])
-        mirror.nudge()
-        return {mirror.name: count}

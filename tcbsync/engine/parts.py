@@ -62,6 +62,13 @@ class Brake:
     is_on: bool = False
     is_stopping: bool = False
     """The mirror is about to end, or to be exchanged for one that is configured otherwise."""
+    paused_at: float | None = None
+    """Since when a person has stopped it (unix seconds); None: nobody has."""
+
+    def pause(self, since: float | None) -> None:
+        """Stop it as a person wishes, since then; None: let it go on, unless it is stopping anyway."""
+        self.paused_at = since
+        self.is_on = self.is_stopping or since is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcbsync import status
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tcbsync.status import MirrorStatus
     from tcbsync.store.answers import Failure, Held, Stored
     from tcbsync.store.report import Report
+
+    Place = tuple[str, str, str]
+    """Name, env and prefix of a mirror: a reload may give one of them to another mirror."""
 
 LISTED = 50
 """Of a list that may be long, so many are shown."""
@@ -46,8 +49,6 @@ class Source:
     mirror: Mirror
     report: Report
     eyes: Eyes
-    paused_at: float | None = None
-    """Since when a person has paused it (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class MirrorView:
     def name(self) -> str:
         """How it is called."""
         return self.status.name
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """Its status as JSON has it."""
+        return asdict(self.status)
 
     @property
     def flights(self) -> list[tuple[str, Flight]]:
@@ -120,8 +126,8 @@ class View:
         self._seen: Overview | None = None
         self._fresh_until = 0.0
         self._looking = asyncio.Lock()
-        self._equal_at: dict[str, float] = {}
-        self._listings: dict[str, tuple[tuple[int, int], str]] = {}
+        self._equal_at: dict[Place, float] = {}
+        self._listings: dict[Place, tuple[tuple[int, int], str]] = {}
 
     async def look(self) -> Overview:
         """Give what is, or what was a moment ago. Raises StateError where the manifest cannot be read."""
@@ -160,8 +166,8 @@ class View:
 
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""
-        report, watch = source.report, source.eyes.state
-        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason, paused_at=source.paused_at)
+        report = source.report
+        told = status.live_status(source.mirror, report, source.eyes.state)
         if not (told.failed or told.problems or told.held_deletes or changed):
             return told, Lists()
         problems = [(path, reason, since) for path, reason, blocks, since in report.problems(LISTED) if blocks]
@@ -171,18 +177,16 @@ class View:
 
     def _listing(self, source: Source) -> str:
         """Name the whole list of what is held, which may be long: it is read when something was committed."""
-        version, name = source.report.version(), source.mirror.name
-        if name not in self._listings or self._listings[name][0] != version:
-            self._listings[name] = version, listing_of(each.path for each in source.report.held())
-        return self._listings[name][1]
+        version, place = source.report.version(), status.place(source.mirror)
+        if place not in self._listings or self._listings[place][0] != version:
+            self._listings[place] = version, listing_of(each.path for each in source.report.held())
+        return self._listings[place][1]
 
     def _view(self, source: Source, told: MirrorStatus, lists: Lists, now: float) -> MirrorView:
-        mirror = source.mirror
+        mirror, place = source.mirror, status.place(source.mirror)
         if told.state == "in_sync":
-            self._equal_at[mirror.name] = now
-        proved = [
-            at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(mirror.name)) if at is not None
-        ]
+            self._equal_at[place] = now
+        proved = [at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(place)) if at is not None]
         return MirrorView(
             status=told,
             lists=lists,

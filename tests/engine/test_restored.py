@@ -93,7 +93,7 @@ async def test_nothing_is_deleted_while_anything_is_in_doubt(world: World) -> No
         await asyncio.sleep(1)
         held_back = "short-lived" in world.cloud()
         words = world.report().restored()
-        told = status.live_status(mirror, world.report(), "none", "")
+        told = status.live_status(mirror, world.report(), None)
         world.emulator.clear_faults()
         await mirror.parts.manifest.write(rows.retry)
         mirror.nudge()

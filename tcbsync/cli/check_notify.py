@@ -1,4 +1,4 @@
-"""The points of `check` about who is notified: can their addresses be had and reached, and do they take a message?"""
+"""The points of `check` about who is notified: whether their addresses can be had and reached, and take a message."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Notifying:
         self._problems: tuple[str, ...] = ()
         self._working: tuple[Places, str | None, Path | None] | None = None
         self._past: Counter[str] = Counter()
-        self._written: list[Any] | None = None
+        self._written: list[Any] = []
 
     @property
     def notice(self) -> str:
@@ -128,6 +128,7 @@ class Notifying:
             self._problems = ("notifications have ended, see the log",)
         finally:
             await self._end()
+            self._note()  # at once: it is small, and whoever ends may be killed soon
 
     async def _begin(self, config: Config) -> None:
         """Let the posts work that are configured. What waits for one that was there before goes on waiting."""
@@ -145,6 +146,8 @@ class Notifying:
                 self._past += post.counts
         host = socket.gethostname()
         self._posts = [known.get(hook) or Post(hook, host) for hook in dict.fromkeys(found.hooks)]
+        for post in self._posts:
+            post.on_done = self._news.set
         self._heartbeat = Heartbeat(*found.heartbeat, self._silent) if found.heartbeat else None
         self._problems = found.problems
         if self._transitions is None and self._posts:
@@ -175,8 +178,7 @@ class Notifying:
             named = await asyncio.to_thread(self._with_paths, notice)
             for post in self._posts:
                 post.put(named)
-        if any(post.is_done for post in self._posts):
-            await asyncio.to_thread(self._write, self._transitions.remembered())
+        await asyncio.to_thread(self._note)
 
     def _with_paths(self, notice: Notice) -> Notice:
         report = self._report_of(notice.mirror) if notice.what == "failed" else None
@@ -193,12 +195,15 @@ class Notifying:
         transitions, path = Transitions(self._config.notify.settle_seconds), self._config.state_dir / FILE_NAME
         try:
             transitions.remember(notes.read(path) or [], time.time())
+            self._written = transitions.remembered()
         except (OSError, ValueError) as error:
             log.warning("who was notified of what cannot be read from %s (%s); it may be told again", path, error)
         return transitions
 
-    def _write(self, told: list[Any]) -> None:
-        if told == self._written:
+    def _note(self) -> None:
+        """Write down what was told, where one webhook at least has taken all of it."""
+        told = self._transitions.remembered() if self._transitions else []
+        if told == self._written or not any(post.is_done for post in self._posts):
             return
         self._written = told
         try:

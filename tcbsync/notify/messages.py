@@ -63,7 +63,7 @@ def _lasted(notice: Notice, language: Language) -> str:
 
 def _files(notice: Notice, language: Language) -> str:
     """Name some of the files."""
-    named = [cut(printable(path), LONGEST_PATH) for path in notice.paths[:NAMED]]
+    named = [_name(path) for path in notice.paths[:NAMED]]
     if not named:
         return ""
     more = notice.count - len(named)
@@ -85,13 +85,13 @@ def generic(notice: Notice, host: str, language: Language) -> bytes:
         "mirror": notice.mirror or None,
         "since": _iso(notice.since),
         "at": _iso(notice.at),
-        "host": host,
+        "host": _name(host),
         "count": notice.count,
         "repeated": notice.is_repeated,
         "text": " ".join(filter(None, (told.headline, told.reason, told.files))),
         "advice": f"{told.advice} {told.command}" if told.command else None,
         "command": told.command or None,
-        "paths": [cut(printable(path), LONGEST_PATH) for path in notice.paths[:NAMED]],
+        "paths": [_name(path) for path in notice.paths[:NAMED]],
     }
     return json.dumps(document, ensure_ascii=False).encode()
 
@@ -107,7 +107,7 @@ def wecom(notice: Notice, host: str, language: Language) -> bytes:
     if told.command:
         lines.append(f"{told.advice} `{told.command}`")
     about = [
-        _plain(cut(host, LONGEST_PATH)),
+        _plain(_name(host)),
         when,
         *(["再次提醒" if language == "zh" else "again"] * notice.is_repeated),
     ]
@@ -123,6 +123,10 @@ PLAIN = str.maketrans({"<": "\uff1c", ">": "\uff1e", "`": "'", "[": "\uff3b", "]
 
 def _plain(words: str) -> str:
     return words.translate(PLAIN)
+
+
+def _name(words: str) -> str:
+    return cut(printable(words), LONGEST_PATH)
 
 
 def cut(words: str, length: int) -> str:

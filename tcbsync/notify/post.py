@@ -163,6 +163,8 @@ class Post:
         waiting: int = WAITING,
     ) -> None:
         self.hook = hook
+        self.on_done: Callable[[], None] = lambda: None
+        """Is called when nothing waits any more."""
         self.trouble = ""
         """Why messages do not arrive; empty: they do, as far as is known."""
         self.counts: Counter[str] = Counter()
@@ -209,6 +211,7 @@ class Post:
                     self._arrived(waiting)
                 else:
                     await asyncio.sleep(self._failed(waiting, failure))
+            self.on_done()
 
     async def _keep_to_the_robots_pace(self) -> None:
         if self.hook.form != "wecom":

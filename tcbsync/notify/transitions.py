@@ -119,7 +119,10 @@ class _Case:
     def __post_init__(self) -> None:
         self.told = {str(kind): (float(at), int(count)) for kind, (at, count) in self.told.items() if kind in WHAT}
         if self.kind not in WHAT:
-            raise ValueError(self.kind)
+            raise ValueError(f"no such kind of trouble: {self.kind}")
+        times = (self.since, self.seen_at, self.kind_at, self.gone_at or 0.0, self.over_at or 0.0)
+        if not all(isinstance(at, int | float) for at in times):
+            raise ValueError("a time is no number")
 
     def turn_back(self, now: float) -> None:
         """Take a clock that was set back for what it says: nothing has happened later than now."""
@@ -204,8 +207,8 @@ class Transitions:
         """Go on from what was remembered. Raises ValueError where that cannot be."""
         try:
             cases = {(str(group), str(mirror)): _Case(**case) for group, mirror, case in document}
-        except (TypeError, AttributeError) as error:
-            raise ValueError(str(error)) from error
+        except (TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"that was not remembered: {error}") from error
         for case in cases.values():
             case.gone_at = None if case.told else now
         self._cases = cases

@@ -122,13 +122,17 @@ class Notifying:
                     if self._transitions is not None:
                         self._transitions.settle_seconds = self._config.notify.settle_seconds
                 if self._posts and self._seen is not None:
-                    await self._decide(*self._seen)
+                    seen, self._seen = self._seen, None
+                    await self._decide(*seen)
+                if self._has_to_note():
+                    await asyncio.to_thread(self._note)
         except Exception:
             log.exception("notifications end here: a defect of this program; everything else goes on")
             self._problems = ("notifications have ended, see the log",)
         finally:
             await self._end()
-            self._note()  # at once: it is small, and whoever ends may be killed soon
+            if self._has_to_note():
+                self._note()  # at once: it is small, and whoever ends may be killed soon
 
     async def _begin(self, config: Config) -> None:
         """Let the posts work that are configured. What waits for one that was there before goes on waiting."""
@@ -178,18 +182,18 @@ class Notifying:
             named = await asyncio.to_thread(self._with_paths, notice)
             for post in self._posts:
                 post.put(named)
-        await asyncio.to_thread(self._note)
 
     def _with_paths(self, notice: Notice) -> Notice:
-        report = self._report_of(notice.mirror) if notice.what == "failed" else None
-        if report is None:
+        if notice.what != "failed":
             return notice
         try:
-            paths = [failure.path for failure in report.failures(NAMED)]
-            paths += [path or "." for path, _, blocks, _ in report.problems(NAMED) if blocks]
+            report = self._report_of(notice.mirror)
+            failures = report.failures(NAMED) if report else []
+            problems = report.problems(NAMED) if report else []
         except StateError:  # they would have been nice to have
             return notice
-        return replace(notice, paths=tuple(dict.fromkeys(paths)))
+        paths = [failure.path for failure in failures] + [path or "." for path, _, blocks, _ in problems if blocks]
+        return replace(notice, paths=tuple(paths))
 
     def _remembered(self) -> Transitions:
         transitions, path = Transitions(self._config.notify.settle_seconds), self._config.state_dir / FILE_NAME
@@ -200,14 +204,16 @@ class Notifying:
             log.warning("who was notified of what cannot be read from %s (%s); it may be told again", path, error)
         return transitions
 
+    def _has_to_note(self) -> bool:
+        """Whether what was told is not written down yet, and one webhook at least has taken all of it."""
+        told = self._transitions.remembered() if self._transitions else self._written
+        return told != self._written and any(post.is_done for post in self._posts)
+
     def _note(self) -> None:
-        """Write down what was told, where one webhook at least has taken all of it."""
-        told = self._transitions.remembered() if self._transitions else []
-        if told == self._written or not any(post.is_done for post in self._posts):
-            return
-        self._written = told
+        assert self._transitions is not None, "it has something to be noted"
+        self._written = self._transitions.remembered()
         try:
-            notes.write(self._config.state_dir / FILE_NAME, told)
+            notes.write(self._config.state_dir / FILE_NAME, self._written)
         except StateError as error:
             log.warning("who was notified of what cannot be noted, and a restart may tell it again: %s", error)
 

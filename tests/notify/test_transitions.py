@@ -14,7 +14,7 @@ NOW = 1_800_000_000.0
 SETTLE = 90.0
 LOOK = 2.0
 WELL = {"state": "ok", "last_error": None}
-MISSING = {"state": "held", "hold": "root /srv/site is missing", "hold_since": iso(NOW - 7)}
+MISSING: dict[str, Any] = {"state": "held", "hold": "root /srv/site is missing", "hold_since": iso(NOW - 7)}
 
 
 def mirror(name: str = "site", **told: Any) -> MirrorStatus:
@@ -256,7 +256,7 @@ def test_what_is_kept_is_bounded() -> None:
     """Two places a mirror and the service, whatever happens for however long."""
     operator = Operator()
     for number in range(300):
-        told = mirror(state="syncing", failed=number % 7, **({"hold": "x"} if number % 2 else {}))
+        told = mirror(state="syncing", failed=number % 7, hold="x" if number % 2 else "")
         operator.sees(told, service=service("offline") if number % 3 else WELL, seconds=60)
 
     assert len(operator.transitions._cases) <= 3

@@ -210,6 +210,8 @@ class Daemon:
         except StateError as error:
             return str(error), str(error)
         self._tell_changes(mirrors)
+        if self.notifying is not None:
+            self.notifying.look(mirrors, status.service_status(self._assembly.pace))
         states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
         return states, "; ".join(map(status.line, mirrors))
 
@@ -225,8 +227,6 @@ class Daemon:
         if (was := before.get("", "ok")) != service["state"]:
             reason = service["last_error"] if service["state"] != "ok" else ""
             self._events.tell(ServiceChanged(service["state"], was, reason or ""))
-        if self.notifying is not None:
-            self.notifying.look(mirrors, service)
 
     async def _mirrors(self) -> list[status.MirrorStatus]:
         eyes = {watching.mirror.name: watching.state for watching in self.watchings}

@@ -52,7 +52,8 @@ def text(notice: Notice, language: Language) -> Text:
     if notice.what == "recovered":
         return Text(OVER[language][notice.kind].format(**values), _lasted(notice, language), "", "", "")
     headline, advice, command = TEXTS[language][notice.kind]
-    reason = cut(_sentence(printable(notice.reason)), LONGEST_LINE)
+    reason = printable(notice.reason)
+    reason = cut(_sentence(reason) if notice.what == "held" else reason, LONGEST_LINE)
     return Text(headline.format(**values), reason, _files(notice, language), advice, command)
 
 
@@ -105,7 +106,7 @@ def wecom(notice: Notice, host: str, language: Language) -> bytes:
     lines = [f'**<font color="{colour}">{_plain(told.headline)}</font>**']
     lines += [f"> {cut(_plain(line), LONGEST_LINE)}" for line in (told.reason, told.files) if line]
     if told.command:
-        lines.append(f"{told.advice} `{told.command}`")
+        lines.append(f"{told.advice}{'' if language == 'zh' else ' '}`{told.command}`")
     about = [
         _plain(_name(host)),
         when,
@@ -117,12 +118,12 @@ def wecom(notice: Notice, host: str, language: Language) -> bytes:
     return json.dumps({"msgtype": "markdown", "markdown": {"content": content}}, ensure_ascii=False).encode()
 
 
-PLAIN = str.maketrans({"<": "\uff1c", ">": "\uff1e", "`": "'", "[": "\uff3b", "]": "\uff3d", "*": "\uff0a"})
+PLAIN = str.maketrans({"<": "\uff1c", ">": "\uff1e", "`": "'", "*": "\uff0a"})
 """WeCom's markdown has no way to write these as they are: those of full width stand for them."""
 
 
 def _plain(words: str) -> str:
-    return words.translate(PLAIN)
+    return words.translate(PLAIN).replace("](", "] (")
 
 
 def _name(words: str) -> str:

@@ -6,7 +6,7 @@ TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
     "en": {
         "unseen": (
             "The folder of {mirror} cannot be seen.",
-            "Nothing is deleted, and it goes on by itself when the folder is back. To see how things are:",
+            "It goes on by itself when the folder is back. To see how things are:",
             "tcbsync status",
         ),
         "held": (

@@ -73,7 +73,7 @@ def test_what_a_group_reads() -> None:
 
     assert lines[0] == '**<font color="warning">镜像 site 有 6 个删除等您确认。</font>**'
     assert lines[1] == "> Another file system is at /srv/assets/site than before."
-    assert lines[2] == "把文件放回去，或者查看列表后放行： `tcbsync held`"
+    assert lines[2] == "把文件放回去，或者查看列表后放行：`tcbsync held`"
     assert re.fullmatch(r'<font color="comment">web-1 · 自 \d\d-\d\d \d\d:\d\d 起</font>', lines[3])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -58,44 +58,57 @@ class Operator:
         return after
 
 
-TROUBLES: dict[str, tuple[MirrorStatus, dict[str, Any], str]] = {
-    "root missing": (mirror(**MISSING), WELL, "held site"),
-    "deletes held": (mirror(state="held", hold="9 of 9 would go", held_deletes=9), WELL, "held site"),
-    "files failed": (mirror(state="syncing", failed=500), WELL, "failed site"),
-    "paths unseen": (mirror(state="syncing", problems=2), WELL, "failed site"),
-    "no answer": (mirror(state="offline"), service("offline"), "offline"),
-    "nothing let through": (mirror(state="paused"), service("blocked"), "blocked"),
-    "quota": (mirror(state="paused"), service("paused", "[45009]"), "quota"),
-    "storage full": (mirror(state="paused"), service("full"), "quota"),
+class Case(NamedTuple):
+    """What is seen, and what is told of it."""
+
+    status: MirrorStatus
+    service: dict[str, Any]
+    told: str
+    kind: str
+    files: int = 0
+    reason: str = "no answer"
+    since: float = NOW
+
+
+TROUBLES = {
+    "root missing": Case(mirror(**MISSING), WELL, "held site", "unseen", 0, "root /srv/site is missing", NOW - 7),
+    "deletes held": Case(mirror(state="held", hold="9 of 9", held_deletes=9), WELL, "held site", "held", 9, "9 of 9"),
+    "files failed": Case(mirror(state="syncing", failed=500), WELL, "failed site", "failed", 500, ""),
+    "paths unseen": Case(mirror(state="syncing", problems=2), WELL, "failed site", "failed", 2, ""),
+    "both of them": Case(mirror(state="syncing", failed=3, problems=2), WELL, "failed site", "failed", 5, ""),
+    "no answer": Case(mirror(state="offline"), service("offline"), "offline", "offline"),
+    "nothing let through": Case(mirror(state="paused"), service("blocked"), "blocked", "blocked"),
+    "quota": Case(mirror(state="paused"), service("paused", "[45009]"), "quota", "paused", reason="[45009]"),
+    "storage full": Case(mirror(state="paused"), service("full"), "quota", "full"),
 }
 
 
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_trouble_is_told_once_and_its_end(name: str) -> None:
     """What lasts is told once, however long it lasts within a day; then, when it is over for as long, that it is."""
-    status, state, expected = TROUBLES[name]
+    case = TROUBLES[name]
     operator = Operator()
 
-    operator.sees(status, service=state, seconds=5 * HOUR)
+    operator.sees(case.status, service=case.service, seconds=5 * HOUR)
     operator.sees(seconds=HOUR)
 
-    of = expected.removeprefix("offline").removeprefix("blocked").removeprefix("quota").partition(" ")[2]
-    assert operator.told == [expected, f"recovered {of}".strip()]
+    assert operator.told == [case.told, f"recovered {case.told.partition(' ')[2]}".strip()]
     told, over = operator.notices
+    assert (told.kind, told.count, told.reason, told.since) == (case.kind, case.files, case.reason, case.since)
     assert told.at == NOW + SETTLE
     assert not told.is_repeated
-    assert (over.kind, over.since) == (told.kind, told.since)
+    assert (over.kind, over.since, over.count) == (told.kind, told.since, told.count)
     assert over.at >= NOW + 5 * HOUR + SETTLE
 
 
 @pytest.mark.parametrize("name", TROUBLES)
 def test_what_passes_by_itself_is_not_told(name: str) -> None:
     """What is over before it has lasted is told of neither way."""
-    status, state, _ = TROUBLES[name]
+    case = TROUBLES[name]
     operator = Operator()
 
     for _ in range(20):
-        operator.sees(status, service=state, seconds=SETTLE - LOOK)
+        operator.sees(case.status, service=case.service, seconds=SETTLE - LOOK)
         operator.sees(seconds=LOOK)
     operator.sees(seconds=HOUR)
 
@@ -202,18 +215,18 @@ def test_a_mirror_that_is_taken_out_of_the_configuration() -> None:
 @pytest.mark.parametrize("name", TROUBLES)
 def test_a_restart_repeats_nothing(name: str) -> None:
     """What was told is not told again, neither while the first look is under way nor after it; its end is."""
-    status, state, expected = TROUBLES[name]
+    case = TROUBLES[name]
     before = Operator()
-    before.sees(status, service=state)
+    before.sees(case.status, service=case.service)
 
     after = before.restarted()
     after.sees(mirror(state="starting"), seconds=HOUR)
     after.sees(mirror(state="scanning"), seconds=HOUR)
-    after.sees(status, service=state, seconds=HOUR)
+    after.sees(case.status, service=case.service, seconds=HOUR)
     quiet = list(after.told)
     after.sees()
 
-    assert before.told == [expected]
+    assert before.told == [case.told]
     assert quiet == []
     assert [notice.what for notice in after.notices] == ["recovered"]
     assert after.notices[0].since == before.notices[0].since

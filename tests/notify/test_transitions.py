@@ -243,6 +243,28 @@ def test_a_restart_forgets_no_flap() -> None:
     assert [(notice.what, notice.is_repeated) for notice in operator.notices] == [("offline", True)]
 
 
+def test_short_troubles_after_one_that_was_told() -> None:
+    """What passes by itself is not told within the hour after a trouble's end, either."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.sees()
+    for _ in range(6):
+        operator.sees(service=service("offline"), seconds=SETTLE - LOOK)
+        operator.sees(seconds=LOOK)
+
+    assert operator.told == ["offline", "recovered"]
+
+
+def test_a_clock_that_is_set_back_while_a_trouble_is_new() -> None:
+    """It is told when it has lasted from then on."""
+    operator = Operator()
+    operator.sees(service=service("offline"), seconds=SETTLE / 2)
+    operator.now -= 365 * DAY
+    operator.sees(service=service("offline"))
+
+    assert operator.told == ["offline"]
+
+
 def test_a_clock_that_is_set_back() -> None:
     """A year back: what is told stays told, and what is new is told when it has lasted."""
     operator = Operator()

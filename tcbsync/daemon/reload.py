@@ -57,6 +57,8 @@ class Reload:
         """When and why the last try was refused; empty: what is in force is what the file said."""
         self.turn = asyncio.Lock()
         """Whoever adds, removes or forgets mirrors."""
+        self.on_applied: Callable[[Config], None] = lambda _: None
+        """Is told of each configuration that has come into force."""
         self._read = read
         self._assembly = assembly
         self._fleet = fleet
@@ -135,6 +137,7 @@ class Reload:
         self.config = ready.config
         for mirror in ready.fresh:
             await self._fleet.add(mirror)
+        self.on_applied(ready.config)
 
     async def _change_service(self, config: Config, client: Client) -> None:
         current, pace = self._assembly.service.client, self._assembly.pace

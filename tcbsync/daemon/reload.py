@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.daemon.fleet import Fleet
-
-log = logging.getLogger(__name__)
 
 ROTATED = Change("credentials", "changed", words="the secret was read anew")
 
@@ -75,13 +72,11 @@ class Reload:
             except TcbsyncError as error:
                 words = "; ".join(line.strip() for line in str(error).splitlines())
                 self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
-                log.error("the configuration is not reloaded, the one before stays in force: %s", words)  # noqa: TRY400
                 self._assembly.tell(ReloadRefused(words), "")
                 return error
             finally:
                 notify(READY="1")
             self.notice = ""
-            log.info("the configuration was reloaded: %s", "; ".join(map(str, found)) or "nothing is different")
             self._assembly.tell(Reloaded([str(change) for change in found]), "")
             return found
 

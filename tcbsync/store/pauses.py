@@ -1,7 +1,7 @@
 """Which mirrors a person has paused, and since when: a small file in the state directory, beside the manifest.
 
 It outlives a restart, and a manifest that is restored from an older copy. Rule: it is replaced as a whole, durably, by
-whoever holds the state directory; anybody may read it. What cannot be read pauses nothing, and the log says so.
+whoever holds the state directory; anybody may read it. What cannot be read pauses nothing, and the log says so, once.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE_NAME = "paused.json"
+_told: dict[Path, str] = {}
+"""What could not be read, and why, as the log has it already: it is read again and again."""
 
 
 def paused(state_dir: Path) -> dict[str, float]:
@@ -27,12 +29,16 @@ def paused(state_dir: Path) -> dict[str, float]:
     path = state_dir / FILE_NAME
     try:
         document = json.loads(path.read_text("utf-8"))
-        return {str(name): float(since) for name, since in document.items()}
+        known = {str(name): float(since) for name, since in document.items()}
     except FileNotFoundError:
-        return {}
+        known = {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("which mirrors are paused cannot be read from %s: %s; none is", path, error)
+        if _told.get(path) != str(error):
+            log.warning("which mirrors are paused cannot be read from %s: %s; none is", path, error)
+        _told[path] = str(error)
         return {}
+    _told.pop(path, None)
+    return known
 
 
 def pause(state_dir: Path, names: list[str], now: float) -> list[str]:

@@ -60,7 +60,7 @@ def add_verbs(verbs: Verbs) -> None:
         "events",
         _events,
         "Show what the running daemon does, a line for each event. Uploads, deletes, failures, holds, changes of state;"
-        " with --json the documented objects, one a line; --list documents them. Ends with exit 1 where the daemon ends.",
+        " with --json objects, one a line; --list documents them all. Ends with exit 1 where the daemon ends.",
     )
     events.add_argument("--follow", "-f", action="store_true", help="go on, until Ctrl-C")
     events.add_argument("--list", action="store_true", help="list every event with its level, fields and meaning")

@@ -86,7 +86,7 @@ class Watching:
 
     def _note(self, state: WatchState) -> None:
         told, self._told = self._told, (state.mode, state.reason)
-        if self._told != told:
+        if self._told != told and (told or state.reason):  # that it begins to see well is no change
             self.mirror.parts.tell(WatchingChanged(state.mode.value, state.reason))
         is_timed = state.mode in (WatchMode.TIMED, WatchMode.WAITING, WatchMode.NATIVE)
         everything = is_timed or state.blind_count > len(state.blind)

@@ -8,7 +8,6 @@ gets False writes the line elsewhere.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ADDRESS = "/run/systemd/journal/socket"
-BUFFER = 8 * 1024 * 1024
-"""A larger datagram is not tried. The kernel may give less room; then the memfd serves."""
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SEAL
 
 
@@ -49,49 +46,31 @@ def _field(name: bytes, text: str) -> bytes:
     return name + b"\n" + struct.pack("<Q", len(value)) + value + b"\n"
 
 
-class Journal:
-    """The socket of the journal. May be used from any thread."""
+def send(told: bytes, address: str = ADDRESS) -> bool:
+    """Send an entry; gives whether the journal has it. From any thread."""
+    kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    try:
+        with socket.socket(socket.AF_UNIX, kind) as channel:
+            try:
+                channel.sendto(told, address)
+            except OSError as error:
+                if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
+                    raise
+                _send_sealed(channel, told, address)
+    except OSError:
+        return False
+    return True
 
-    def __init__(self, address: str = ADDRESS) -> None:
-        self._address = address
-        self._socket: socket.socket | None = None
 
-    def __repr__(self) -> str:
-        return f"<Journal {self._address}>"
-
-    def send(self, told: bytes) -> bool:
-        """Send an entry; gives whether the journal has it."""
-        try:
-            self._send(told)
-        except (OSError, ValueError):
-            return False
-        return True
-
-    def _send(self, told: bytes) -> None:
-        channel = self._channel()
-        try:
-            channel.sendto(told, self._address)
-        except OSError as error:
-            if error.errno not in (errno.EMSGSIZE, errno.ENOBUFS):
-                raise
-            self._send_sealed(channel, told)
-
-    def _send_sealed(self, channel: socket.socket, told: bytes) -> None:
-        memory = os.memfd_create("journal", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            with open(memory, "wb", buffering=0, closefd=False) as file:
-                rest = memoryview(told)
-                while rest:
-                    rest = rest[file.write(rest) :]
-            fcntl.fcntl(memory, fcntl.F_ADD_SEALS, SEALS)
-            socket.send_fds(channel, [b""], [memory], 0, self._address)
-        finally:
-            os.close(memory)
-
-    def _channel(self) -> socket.socket:
-        if self._socket is None:
-            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-            self._socket = socket.socket(socket.AF_UNIX, kind)
-            with contextlib.suppress(OSError):
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
-        return self._socket
+def _send_sealed(channel: socket.socket, told: bytes, address: str) -> None:
+    memory = os.memfd_create("journal", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        with open(memory, "wb", buffering=0, closefd=False) as file:
+            rest = memoryview(told)
+            while rest:
+                rest = rest[file.write(rest) :]
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, SEALS)
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", memory))
+        channel.sendmsg([b""], [rights], 0, address)  # `socket.send_fds` does not pass the address on
+    finally:
+        os.close(memory)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tcbsync.cli.calm import Calm
 from tcbsync.cli.forms import fields_of, json_of, kind_of, prefixed, summed, text_of
-from tcbsync.cli.journal import Journal, entry, is_journal
+from tcbsync.cli.journal import entry, is_journal, send
 from tcbsync.cli.output import paper
 from tcbsync.core.events import Level
 
@@ -35,7 +35,7 @@ def set_up(level: int, form: str = "auto") -> Format:
     logging.addLevelName(Level.NOTICE, "NOTICE")
     chosen = cast("Format", form) if form != "auto" else "journal" if _is_read_by_journal() else "text"
     writers: dict[Format, Callable[[logging.LogRecord], None]]
-    writers = {"text": write_text, "json": write_json, "journal": Journaled(Journal())}
+    writers = {"text": write_text, "json": write_json, "journal": write_entry}
     logging.basicConfig(level=level, handlers=[Sink(writers[chosen], is_calm=level > logging.DEBUG)])
     if chosen != "text":
         sys.excepthook = _end
@@ -72,16 +72,10 @@ def write_json(record: logging.LogRecord) -> None:
     _write(json_of(record))
 
 
-class Journaled:
-    """Writes lines to the journal; where that takes none, to standard error, with their priorities."""
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-
-    def __call__(self, record: logging.LogRecord) -> None:
-        """Write a line."""
-        if not self._journal.send(entry(fields_of(record))):
-            _write(prefixed(record))
+def write_entry(record: logging.LogRecord) -> None:
+    """Write an entry of the journal; where that takes none, a line with its priority."""
+    if not send(entry(fields_of(record))):
+        _write(prefixed(record))
 
 
 def _write(line: str) -> None:

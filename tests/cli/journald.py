@@ -7,14 +7,17 @@ literal journal entry data. Other combinations are not permitted."
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
 import socket
 import struct
+import threading
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 NAME = re.compile(rb"[A-Z0-9][A-Z0-9_]{0,63}")
@@ -48,12 +51,26 @@ class Journald:
             entries.append(parsed(told))
         return entries
 
-    def raw(self) -> bytes:
-        """Give the bytes of what has come since the last time."""
-        every = b""
-        while (told := self._receive()) is not None:
-            every += told
-        return every
+    @contextlib.contextmanager
+    def gathering(self) -> Iterator[list[bytes]]:
+        """Read all the time, until the end of the block, as the real one does; give what comes, as it comes."""
+        entries: list[bytes] = []
+        ending = threading.Event()
+
+        def gather() -> None:
+            while not ending.wait(0.01):
+                while (told := self._receive()) is not None:
+                    entries.append(told)
+
+        thread = threading.Thread(target=gather, name="journald")
+        thread.start()
+        try:
+            yield entries
+        finally:
+            ending.set()
+            thread.join()
+            while (told := self._receive()) is not None:
+                entries.append(told)
 
     def _receive(self) -> bytes | None:
         try:

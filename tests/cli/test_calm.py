@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from math import inf
 
-from tcbsync.cli.calm import FIRST_SUM_SECONDS, KINDS, LAST_SUM_SECONDS, LINES, REFILL_SECONDS, Calm
+from tcbsync.cli.calm import FIRST_SUM_SECONDS, KINDS, LAST_SUM_SECONDS, LINES, REFILL_SECONDS, Calm, Sum
 
 HOURS = 3600.0
 
 
-def poured(calm: Calm[int], count: int, seconds: float) -> tuple[list[int], list[tuple[int, float, int]]]:
+def poured(calm: Calm[int], count: int, seconds: float) -> tuple[list[int], list[Sum[int]]]:
     """Let so many lines of one kind come, evenly in so many seconds. Gives the lines and the sums that were written."""
-    lines, sums = [], []
+    lines: list[int] = []
+    sums: list[Sum[int]] = []
     for number in range(count):
         now = number * seconds / count
         while calm.due_at() <= now:

@@ -110,7 +110,7 @@ class Rested:
     """A mirror has nothing more to do now; what it did since this was last told, in so many seconds.
 
     `state`: in the words of `status`. `failed`: so many files are in trouble still. Told at most every five minutes,
-    and so it stands for all that was done in that time.
+    after trouble, and when the daemon ends: it stands for all that was done until then.
     """
 
     level: ClassVar[Level] = Level.INFO

@@ -1,7 +1,7 @@
 """Finds out what has changed between two looks at the mirrors' states, and sums up their work. No clock of its own.
 
 The rule: a mirror's work is told when it rests, in one event, and not more than once in five minutes: what was done
-meanwhile is in the next one, and nothing is lost.
+meanwhile is in the next one, or in that of the end, and nothing is lost. That trouble is over is told at once.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ class _Work:
     """What one mirror has done since that was last told. Times in seconds, of whatever clock."""
 
     tally: Tally
+    mirror: MirrorStatus
+    """As it was last seen."""
     uploads: int = 0
     count: int = 0
     deletes: int = 0
@@ -40,15 +42,15 @@ class _Work:
     def has_done(self) -> bool:
         return (self.tally.uploads, self.tally.deletes) != (self.uploads, self.deletes)
 
-    def end(self, mirror: MirrorStatus, now: float) -> Rested:
+    def end(self, now: float) -> Rested:
         """Sum up, and begin anew."""
         tally, began_at = self.tally, now if self.began_at is None else self.began_at
         rested = Rested(
-            state=mirror.state,
+            state=self.mirror.state,
             uploads=tally.uploads - self.uploads,
             bytes=tally.upload_bytes - self.count,
             deletes=tally.deletes - self.deletes,
-            failed=mirror.failed,
+            failed=self.mirror.failed,
             seconds=round(now - began_at, 1),
         )
         self.uploads, self.count, self.deletes = tally.uploads, tally.upload_bytes, tally.deletes
@@ -79,17 +81,24 @@ class Changes:
                 self._sum_up(mirror, tally, now)
         self._works = {name: work for name, work in self._works.items() if name in self._states}
 
+    def end(self, now: float) -> None:
+        """Tell what was done and is not told yet: the daemon ends."""
+        for name, work in self._works.items():
+            if work.has_done():
+                self._tell(work.end(now), name)
+
     def _sum_up(self, mirror: MirrorStatus, tally: Tally, now: float) -> None:
         work = self._works.get(mirror.name)
         if work is None or work.tally is not tally:  # a reload has put another mirror in its place
-            work = self._works[mirror.name] = _Work(tally, began_at=now)
+            work = self._works[mirror.name] = _Work(tally, mirror, began_at=now)
+        work.mirror = mirror
         work.is_awaited |= mirror.state in WAITING
         is_at_rest = _is_at_rest(mirror)
         if work.began_at is None and (work.has_done() or not is_at_rest):
             work.began_at = now
         is_worth_it = work.has_done() or (work.is_awaited and mirror.state == "in_sync")
-        if is_at_rest and is_worth_it and now - work.told_at >= APART_SECONDS:
-            self._tell(work.end(mirror, now), mirror.name)
+        if is_at_rest and is_worth_it and (work.is_awaited or now - work.told_at >= APART_SECONDS):
+            self._tell(work.end(now), mirror.name)
 
 
 def _is_at_rest(mirror: MirrorStatus) -> bool:

@@ -82,6 +82,7 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
             events.tell(Started([mirror.name for mirror in assembly.mirrors]))
             await stopping.wait()
             notify(STOPPING="1", STATUS="stopping")
+            daemon.changes.end(asyncio.get_running_loop().time())
             events.tell(Stopping())
             for task in running:
                 task.cancel()
@@ -122,7 +123,7 @@ class Daemon:
         self._reload = reload
         self._events = events or Events()
         self._reports: dict[tuple[str, str, str], Report] = {}
-        self._changes = Changes(self._events.tell)
+        self.changes = Changes(self._events.tell)
 
     @property
     def watchings(self) -> list[Watching]:
@@ -196,7 +197,7 @@ class Daemon:
         except StateError as error:
             return str(error)
         tallies = {mirror.name: mirror.parts.tally for mirror in self._assembly.mirrors}
-        self._changes.take(mirrors, tallies, asyncio.get_running_loop().time())
+        self.changes.take(mirrors, tallies, asyncio.get_running_loop().time())
         return "; ".join(map(status.line, mirrors))
 
     async def _mirrors(self) -> list[status.MirrorStatus]:

@@ -96,10 +96,10 @@ def test_where_nothing_was_done_nothing_is_told(looks: Looks) -> None:
 
 @pytest.mark.parametrize("state", ["held", "offline", "paused", "scanning"])
 def test_after_trouble_it_is_told_that_all_is_well(looks: Looks, state: str) -> None:
-    """Though nothing was to be done."""
-    looks.look(500.0, state)
+    """At once, though nothing was to be done."""
+    looks.look(110.0, state)
 
-    rested = looks.look(560.0, "in_sync")
+    rested = looks.look(120.0, "in_sync")
 
     assert [(event.state, event.uploads) for event in rested] == [("in_sync", 0)]
 
@@ -136,3 +136,15 @@ def test_another_mirror_in_its_place_begins_anew(looks: Looks) -> None:
     rested = looks.look(1000.0, "in_sync")
 
     assert [event.uploads for event in rested] == [2]
+
+
+def test_what_was_not_told_is_told_at_the_end(looks: Looks) -> None:
+    """The daemon ends soon after a change: its log has that change all the same, once."""
+    looks.work(2)
+    looks.look(110.0, "syncing")
+
+    looks.changes.end(120.0)
+    looks.changes.end(121.0)
+
+    assert looks.told[-1] == Rested("syncing", 2, 20, 1, 0, 10.0)
+    assert len([event for event in looks.told if isinstance(event, Rested)]) == 2

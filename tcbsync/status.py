@@ -146,8 +146,7 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     `uploads_at_once` and `deletes_at_once` are less than configured (`uploads`, `deletes`) while the service asks for
     fewer. `bandwidth` is the limit that holds now, in bytes a second, until `bandwidth_until` by the local clock.
     """
-    closed = [gate for gate in (pace.service, *pace.envs.values(), *pace.stores.values()) if gate.state != "ok"]
-    gate = closed[0] if closed else None
+    gate = pace.first_closed()
     return {
         "state": gate.state if gate else "ok",
         "paused_until": iso(gate.until) if gate else None,

@@ -30,12 +30,14 @@ from tcbsync.cli import (
     verify,
     work,
 )
-from tcbsync.cli.log import set_up
+from tcbsync.cli.log import set_up, sum_up
 from tcbsync.cli.output import warn
 from tcbsync.core.errors import TcbsyncError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
 
 DESCRIPTION = """\
 Mirrors local asset folders to WeChat CloudBase storage, one way, and keeps them equal.
@@ -122,7 +124,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _run_verb(options: argparse.Namespace) -> int:
-    set_up(logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING)
+    level = logging.DEBUG if options.verbose else logging.INFO if options.logs else logging.WARNING
+    is_for_people = set_up(level, options.log_format) == "text" or not options.logs
     try:
         outcome = options.run(options)
         code: int = asyncio.run(outcome) if asyncio.iscoroutine(outcome) else outcome
@@ -133,8 +136,14 @@ def _run_verb(options: argparse.Namespace) -> int:
         first = _first(error)
         if not isinstance(first, TcbsyncError):
             raise
-        warn(f"tcbsync: {first}")
+        if is_for_people:
+            warn(f"tcbsync: {first}")
+        else:
+            words = "; ".join(line.strip() for line in str(first).splitlines())
+            log.error("ends: %s", words)  # noqa: TRY400 - it is no defect, and its sentence says all
         return exits.code_of(first)
+    finally:
+        sum_up()
     return code
 
 

@@ -10,6 +10,7 @@ from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
 from tcbsync.core.timetable import timetable
+from tcbsync.daemon.events import Events
 from tcbsync.daemon.service import WRONG_CREDENTIALS, Client, Service
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
@@ -94,7 +95,8 @@ async def assembled(
 ) -> AsyncIterator[Assembly]:
     """Hold the state directory in the name of `what`, with everything open, until the end of the block.
 
-    `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
+    `grace` False: deletes need not wait, since somebody is waiting for them. Without `tell`, events are told to the log
+    alone. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
     Host.prepare()
@@ -102,8 +104,9 @@ async def assembled(
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = _pace(config.service, host or Host())
-            assembly = Assembly(config.state_dir, store, service, pace, grace, tell or _to_nobody)
+            tell = tell or Events(kept=0).tell
+            pace = _pace(config.service, host or Host(), tell)
+            assembly = Assembly(config.state_dir, store, service, pace, grace, tell)
             for mirror in mirrors:
                 assembly.add(await assembly.mirror(mirror))
             yield assembly
@@ -111,10 +114,6 @@ async def assembled(
             await store.close()
     finally:
         await service.close()
-
-
-def _to_nobody(_event: Event, _mirror: str) -> None:
-    """Tell nobody."""
 
 
 def _mirror(config: MirrorConfig, manifest: Manifest, assembly: Assembly) -> Mirror:
@@ -168,8 +167,14 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
 
 
-def _pace(service: ServiceConfig, host: Host) -> Pace:
-    return Pace(host, uploads=uploads_of(service), deletes=service.deletes, timetable=limits(service))
+def _pace(service: ServiceConfig, host: Host, tell: Callable[[Event, str], None]) -> Pace:
+    return Pace(
+        host,
+        uploads=uploads_of(service),
+        deletes=service.deletes,
+        timetable=limits(service),
+        tell=lambda event: tell(event, ""),
+    )
 
 
 def uploads_of(service: ServiceConfig) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.daemon.fleet import Fleet
     from tcbsync.engine.mirror import Mirror
-
-log = logging.getLogger(__name__)
 
 ROTATED = Change("credentials", "changed", words="the secret was read anew")
 
@@ -91,14 +88,12 @@ class Reload:
             except TcbsyncError as error:
                 words = "; ".join(line.strip() for line in str(error).splitlines())
                 self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
-                log.error("the configuration is not reloaded, the one before stays in force: %s", words)  # noqa: TRY400
                 self._assembly.tell(ReloadRefused(words), "")
                 notify(READY="1")
                 return error
             await self._carry_out(ready)
             notify(READY="1")
             self.notice, found = "", ready.found
-            log.info("the configuration was reloaded: %s", "; ".join(map(str, found)) or "nothing is different")
             self._assembly.tell(Reloaded([str(change) for change in found]), "")
             return found
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import control, status
 from tcbsync.config.load import host_and_port
 from tcbsync.core.errors import CloudError, StateDamaged, StateError
-from tcbsync.core.events import ServiceChanged, Started, StateChanged, Stopping
+from tcbsync.core.events import Started, Stopping
 from tcbsync.daemon.assemble import assembled
+from tcbsync.daemon.changes import Changes
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
 from tcbsync.daemon.notify import notify
@@ -82,13 +83,10 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
                 site = daemon.site([host, *config.web.hosts], vitals.silent)
                 running.append(tasks.create_task(keep_serving(site, host, port), name="page"))
             notify(READY="1", STATUS="watching, first scan")
-            log.info(
-                "started: %s", ", ".join(f"{mirror.name} ({mirror.parts.target.root})" for mirror in assembly.mirrors)
-            )
             events.tell(Started([mirror.name for mirror in assembly.mirrors]))
             await stopping.wait()
             notify(STOPPING="1", STATUS="stopping")
-            log.info("stopping: what is in flight gets a few seconds")
+            daemon.changes.end(asyncio.get_running_loop().time())
             events.tell(Stopping())
             for task in running:
                 task.cancel()
@@ -131,7 +129,7 @@ class Daemon:
         self.notifying: Notifying | None = None
         """Who tells people elsewhere, if anybody does."""
         self._reports: dict[tuple[str, str, str], Report] = {}
-        self._said: dict[str, str] = {}
+        self.changes = Changes(self._events.tell)
 
     @property
     def watchings(self) -> list[Watching]:
@@ -153,7 +151,7 @@ class Daemon:
 
     async def sign_in(self) -> None:
         """Ask for a token until one comes: a wrong secret should end the start. Raises ConfigError."""
-        pace = self._assembly.pace
+        pace, told = self._assembly.pace, ""
         while True:
             await pace.clear(None)
             try:
@@ -162,15 +160,17 @@ class Daemon:
             except Closed:
                 continue
             except CloudError as error:
-                log.warning("%s", error)
+                if pace.service.state == "ok" and str(error) != told:  # else that has told of it
+                    log.warning("%s", error)
+                    told = str(error)
             else:
                 return
             await asyncio.sleep(SIGN_IN_SECONDS)
 
     async def keep_telling(self) -> None:
-        """Tell systemd how things are, in the words of `status`."""
+        """Tell systemd how things are, in the words of `status`, and everybody what has changed."""
         clock = asyncio.get_running_loop().time
-        said, shown, look_at = "", "", 0.0
+        shown, look_at = "", 0.0
         while True:
             await asyncio.sleep(PULSE_SECONDS)
             self._assembly.pace.host.heart.beat()  # a look that took long is followed by a long time without one
@@ -178,14 +178,11 @@ class Daemon:
                 watching.check()
             if (started := clock()) < look_at:
                 continue
-            states, line = await self._states()
+            line = await self._line()
             look_at = clock() + LOOK_SHARE * (clock() - started)
             if line != shown:
                 notify(STATUS=line)
                 shown = line
-            if states != said:
-                log.info("%s", states)
-                said = states
 
     def site(self, hosts: Collection[str], ailing: Callable[[], list[str]]) -> Site:
         """Give the status page of this process. `ailing` names the parts that do not get on."""
@@ -196,33 +193,21 @@ class Daemon:
         view = View(sources, self._assembly.pace, self._notice, self.notifying.counts if self.notifying else dict)
         return Site(view, hosts, ailing)
 
-    async def _states(self) -> tuple[str, str]:
-        """Give each mirror's state, and the line in which `systemctl status` shows it with its counts."""
+    async def _line(self) -> str:
+        """Look at every mirror, and give the line in which `systemctl status` shows them with their counts."""
         try:
             mirrors = await self._mirrors()
         except StateDamaged:
             raise
         except StateError as error:
-            return str(error), str(error)
-        self._tell_changes(mirrors)
-        if self.notifying is not None:
-            self.notifying.look(mirrors, status.service_status(self._assembly.pace))
-        states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
-        first = headlines(status.as_json(mirrors, status.service_status(self._assembly.pace)), time.time())
-        return states, " ".join([*first, "; ".join(map(status.line, mirrors))])
-
-    def _tell_changes(self, mirrors: list[status.MirrorStatus]) -> None:
-        """Tell of each state that is another than when this was last done."""
-        before, self._said = self._said, {mirror.name: mirror.state for mirror in mirrors}
-        for mirror in mirrors:
-            if before.get(mirror.name) != mirror.state:
-                was = before.get(mirror.name, "stopped")
-                self._events.tell(StateChanged(mirror.state, was, mirror.reason), mirror.name)
+            return str(error)
+        tallies = {mirror.name: mirror.parts.tally for mirror in self._assembly.mirrors}
+        self.changes.take(mirrors, tallies, asyncio.get_running_loop().time())
         service = status.service_status(self._assembly.pace)
-        self._said[""] = service["state"]
-        if (was := before.get("", "ok")) != service["state"]:
-            reason = service["last_error"] if service["state"] != "ok" else ""
-            self._events.tell(ServiceChanged(service["state"], was, reason or ""))
+        if self.notifying is not None:
+            self.notifying.look(mirrors, service)
+        first = headlines(status.as_json(mirrors, service), time.time())
+        return " ".join([*first, "; ".join(map(status.line, mirrors))])
 
     async def _mirrors(self) -> list[status.MirrorStatus]:
         eyes = {watching.mirror.name: watching.state for watching in self.watchings}

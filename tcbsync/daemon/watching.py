@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 import time
 from math import inf
 from typing import TYPE_CHECKING
 
+from tcbsync.core.events import WatchingChanged
 from tcbsync.core.keys import normal
 from tcbsync.local.watch import Watcher, WatchMode, WatchState
 
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from tcbsync.core.ignore import Rules
     from tcbsync.engine.mirror import Mirror
     from tcbsync.local.watch import Hint
-
-log = logging.getLogger(__name__)
 
 PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
@@ -88,10 +86,8 @@ class Watching:
 
     def _note(self, state: WatchState) -> None:
         told, self._told = self._told, (state.mode, state.reason)
-        if self._told != told:
-            level = logging.WARNING if state.reason else logging.INFO
-            why = f": {state.reason}" if state.reason else ""
-            log.log(level, "%s: watching (%s)%s", self.mirror.name, state.mode.value, why)
+        if self._told != told and (told or state.reason):  # that it begins to see well is no change
+            self.mirror.parts.tell(WatchingChanged(state.mode.value, state.reason))
         is_timed = state.mode in (WatchMode.TIMED, WatchMode.WAITING, WatchMode.NATIVE)
         everything = is_timed or state.blind_count > len(state.blind)
         self.mirror.blind = ("",) if everything else state.blind

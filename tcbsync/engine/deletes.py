@@ -181,5 +181,3 @@ class Deletes:
             due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
             await self._manifest.write(rows.fail, job.path, code, reason, due_at)
             self._parts.tell(Failed(job.path, "delete", code, reason, is_parked=is_final))
-        what = jobs[0].path if len(jobs) == 1 else f"{len(jobs)} objects"
-        log.warning("%s could not be deleted: %s", what, reason, extra={"code": code})

@@ -9,7 +9,6 @@ about it then, and it is looked at once more afterwards.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from tcbsync.core.settle import Settle
     from tcbsync.engine.holds import Holds
     from tcbsync.engine.parts import Parts
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -268,9 +265,7 @@ class Looks:
 
     def _note_root(self, reason: str) -> None:
         if reason and reason != self.root_problem:
-            log.warning("%s", reason)
-            self._parts.tell(Held(reason))
+            self._parts.tell(Held(reason, is_approvable=False))
         elif self.root_problem and not reason:
-            log.info("root %s is back", self._parts.target.root)
             self._parts.tell(Released(f"root {self._parts.target.root} is back"))
         self.root_problem = reason

@@ -25,13 +25,15 @@ from tcbsync.core.errors import (
     TokenRejected,
     Transient,
 )
+from tcbsync.core.events import ServiceChanged, silent
 from tcbsync.engine.bandwidth import Bandwidth
 from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from tcbsync.core.events import Event
     from tcbsync.core.timetable import Timetable
     from tcbsync.engine.host import Host
 
@@ -98,6 +100,9 @@ class Pace:
     bandwidth: Bandwidth = field(init=False)
     senders: int = 0
     """So many mirrors have something to send: they share the room for what is made ready."""
+    tell: Callable[[Event], None] = silent
+    """Told when the service's state is another. Must neither raise nor wait."""
+    _told: str = "ok"
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,6 +123,11 @@ class Pace:
     def closed(self, env: str, *, uploads: bool = True) -> Gate | None:
         """Give the first gate that is closed, or None where the way is free."""
         return next((gate for gate in self.gates(env, uploads=uploads) if gate.state != "ok"), None)
+
+    def first_closed(self) -> Gate | None:
+        """Give the widest gate that is closed, of all of them: it makes the service's state. None: all are open."""
+        gates = (self.service, *self.envs.values(), *self.stores.values())
+        return next((gate for gate in gates if gate.state != "ok"), None)
 
     def wait_seconds(self, env: str | None, *, uploads: bool = True) -> float:
         """How long to wait before calling; 0 is for go."""
@@ -215,6 +225,11 @@ class Pace:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+        gate = self.first_closed()
+        state, reason = (gate.state, str(gate.error)) if gate else ("ok", "")
+        if state != self._told:
+            before, self._told = self._told, state
+            self.tell(ServiceChanged(state, before, reason))
 
 
 def _wishes_for_a_pause(error: Transient) -> bool:

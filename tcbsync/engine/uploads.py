@@ -54,7 +54,7 @@ GROWING_SECONDS = (2, 5, 10, 20, 30)
 STILL_SECONDS = 2.0
 """A streamed file that changed while it was sent is not begun again until it was left alone for so long."""
 PERSISTENT = 10
-"""Each so many attempts it is begun all the same; and so many failures of a file are told to the log as warnings."""
+"""Each so many attempts it is begun all the same."""
 
 
 class Uploads:
@@ -69,6 +69,8 @@ class Uploads:
         self._reads = Reads(parts.host, parts.target, parts.manifest)
         self._lacks_md5 = False
         """The last ETag was no MD5: it may have been damaged on the way, or the service has ceased to give any."""
+        self._is_told = False
+        """It has, and there is a line in the log."""
 
     async def upload(self, job: Job) -> None:
         """Make the cloud hold the file that is at `job.local` now. The manifest says how it went; nothing is raised."""
@@ -96,8 +98,6 @@ class Uploads:
 
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1
-        level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
-        log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
         self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
 
@@ -240,9 +240,11 @@ class Uploads:
         if receipt.md5 is None:
             if not lacked_md5:
                 raise NoAnswer(f"the cloud gave no MD5 as ETag of {proof.path}", code="ETag")
-            log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", proof.path)
+            if not self._is_told:
+                log.warning("%s: the cloud gave no MD5 as ETag; taken as it is, and so is what follows", proof.path)
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
+        self._is_told = receipt.md5 is None
         if not await self._manifest.write(rows.prove, proof, self._host.now()):
             self._parts.look_again(proof.local)
             return

@@ -76,7 +76,7 @@ def restore(path: Path, why: str, now: float) -> None:
     folder = path.with_name(shelf.FOLDER)
     if not can_restore(folder):
         raise StateDamaged(f"the manifest {path} {why}, and there is no copy to restore it from", hint=NEXT)
-    log.error("the manifest %s %s; it is restored from what is in %s", path, why, folder)
+    log.warning("the manifest %s %s; it is restored from what is in %s", path, why, folder)
     made = path.with_name(f"{path.name}.restoring")
     try:
         words = _make(made, folder, now)
@@ -97,7 +97,7 @@ def _make(made: Path, folder: Path, now: float) -> str:
     _remove(made)
     for copy in shelf.copies(folder):
         if wrong := examine(copy.path, is_copy=True).wrong:
-            log.error("the copy %s is damaged too: %s", copy.path, wrong)
+            log.warning("the copy %s is damaged too: %s", copy.path, wrong)
             continue
         made.touch(mode=0o600)
         shutil.copyfile(copy.path, made)
@@ -128,7 +128,7 @@ def say(connection: sqlite3.Connection, source: str, *, has_gap: bool) -> None:
                 f" then `tcbsync approve {name}`"
             )
         connection.execute("UPDATE mirror SET restored = ?, gap = ? WHERE id = ?", (words, has_gap, mirror))
-        log.warning("%s: %s", name, words)
+        log.log(logging.ERROR if has_gap else logging.WARNING, "%s: %s", name, words)
 
 
 def _set_aside(path: Path, now: float) -> None:

@@ -101,7 +101,7 @@ def test_a_wrong_secret_ends_it_for_good(stage: Stage, secret: str) -> None:
     assert stage.guest.show(UNIT, "ActiveState") == "failed"
     assert stage.restarts() == 0
     journal = stage.journal(since)
-    assert "tcbsync: " in journal
+    assert "ends: " in journal
     assert SECRET not in journal
     assert not secret or secret not in journal
 

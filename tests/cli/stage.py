@@ -174,12 +174,14 @@ class Stage:
         return Result(done.returncode, done.stdout, done.stderr)
 
     @contextlib.contextmanager
-    def daemon(self) -> Iterator[Daemon]:
+    def daemon(self, *arguments: str) -> Iterator[Daemon]:
         """Have `run` running in a process of its own; SIGTERM ends it, if the test did not."""
         log = self.config.with_name("daemon.log")
         with (
             log.open("wb") as output,
-            subprocess.Popen(self.command("run"), stdout=output, stderr=output, env=environment()) as process,
+            subprocess.Popen(
+                self.command("run", *arguments), stdout=output, stderr=output, env=environment()
+            ) as process,
         ):
             daemon = Daemon(process, log)
             try:

@@ -14,8 +14,10 @@ import pytest
 
 from tcbsync import control
 from tcbsync.cli import exits
+from tcbsync.cli.main import main
 from tcbsync.cli.steer import line
 from tcbsync.core.errors import StateError
+from tcbsync.core.events import KINDS, name_of
 from tcbsync.emulator.server import Fault
 from tests.cli.stage import ENV, environment, eventually
 from tests.cli.test_daemon import in_sync
@@ -298,3 +300,15 @@ def test_an_event_as_a_line() -> None:
     text = line({**told, "action": "upload", "code": "40097", "reason": "no", "is_parked": False})
 
     assert text == "2026-01-02T03:04:05  site  failed  a b  action=upload  code=40097  reason=no"
+
+
+def test_the_events_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a daemon and without a configuration: each with its level, its fields and its meaning, as JSON too."""
+    codes = [main(["events", "--list"]), main(["events", "--list", "--json"])]
+
+    text, _, listed = capsys.readouterr().out.partition("\n[\n")
+    events = json.loads(f"[{listed}")
+    assert codes == [exits.DONE, exits.DONE]
+    assert [event["name"] for event in events] == [name_of(kind) for kind in KINDS]
+    assert "deleted  debug  path (str)\n    The cloud has confirmed" in text
+    assert all(set(event) == {"name", "level", "fields", "meaning"} for event in events)

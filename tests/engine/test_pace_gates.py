@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
+from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace, excuses
+from tcbsync.engine.pace import OUTAGE_FAILURES, Pace, excuses
 
 ENV, OTHER = "env-a", "env-b"
 NOW = 1_700_000_000
@@ -95,7 +96,7 @@ async def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads
     assert (concerned.limit, other.limit) == (before[0] // 2, before[1])
 
     for _ in range(concerned.limit):
-        await concerned.acquire()
+        await concerned.acquire(Brake())
     for _ in range(concerned.limit):
         with pace.passage(ENV, uploads=uploads):
             pass

@@ -17,6 +17,7 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from tcbsync.cloud.api import in_one
 from tcbsync.core.timetable import DAY_MINUTES, clock_time
 from tcbsync.engine.slots import Slots
 
@@ -117,7 +118,7 @@ class Bandwidth:
 
     def _meter(self, lane: _Lane, chunks: Bytes) -> Bytes:
         if isinstance(chunks, bytes):
-            return chunks if self.timetable is None else self._metered(lane, _whole(chunks))
+            return chunks if self.timetable is None else self._metered(lane, in_one(chunks))
         return self._metered(lane, chunks)  # though there be no limit yet: one that comes amid a stream holds for it
 
     async def _metered(self, lane: _Lane, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -145,7 +146,3 @@ class Bandwidth:
         self._free_at = max(self._free_at, now - BURST_SECONDS) + count / limit
         if self._free_at > now:
             await asyncio.sleep(self._free_at - now)
-
-
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
-    yield data

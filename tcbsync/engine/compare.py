@@ -182,7 +182,7 @@ def root_problem(root: Path, error: OSError) -> Problem:
     if isinstance(error, FileNotFoundError):
         return Problem("", f"root {root} is missing; is the volume mounted? Nothing is deleted")
     if isinstance(error, TimeoutError):
-        return Problem("", f"root {root} does not answer; is the server of that volume up? Nothing is sent or deleted")
+        return Problem("", f"root {root} or a disk in it does not answer; is its server up? Nothing is sent or deleted")
     return Problem(
         "", f"root {root} cannot be looked at: {error.filename or root}: {error.strerror}. Nothing is deleted"
     )

@@ -79,7 +79,7 @@ async def test_a_dead_disk_is_the_matter_of_its_mirror_alone(
             told = heard(systemd)
             is_alive = not daemon.task.done()
 
-    assert held == f"root {other.root} does not answer; is the server of that volume up? Nothing is sent or deleted"
+    assert held == f"root {other.root} or a disk in it does not answer; is its server up? Nothing is sent or deleted"
     assert [result["why"] for result in flushed] == ["held"]
     assert told.count("WATCHDOG=1") >= 2 * WATCHDOG_SECONDS
     assert is_alive

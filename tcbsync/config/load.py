@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from tcbsync.core.errors import ConfigError
 from tcbsync.core.ignore import rule_problem
 from tcbsync.core.keys import prefix_problem
 from tcbsync.core.timetable import clashes, minutes_of
+from tcbsync.local.glance import glance
 
 if TYPE_CHECKING:
     from tcbsync.config.schema import (
@@ -132,8 +134,14 @@ def _check(config: Config, mistakes: Mistakes) -> None:
         _check_mirror(mirror, f"mirrors[{index}]", mistakes)
         if config.state_dir is not WRONG and is_within(config.state_dir, mirror.root):
             mistakes.add("state_dir", f"must not be inside the root of mirror {mirror.name}: it would be mirrored too")
+    roots = {mirror.root: _real(mirror.root) for _, mirror in whole}
     for (_, one), (index, other) in combinations(whole, 2):
         _check_pair(one, other, f"mirrors[{index}]", mistakes)
+        is_inside = roots[other.root].is_relative_to(roots[one.root])
+        is_around = roots[one.root].is_relative_to(roots[other.root])
+        if is_inside or is_around:
+            how = "is the same as" if is_inside and is_around else "is inside" if is_inside else "is around"
+            mistakes.add(f"mirrors[{index}].root", f"{how} the root of mirror {one.name}")
 
 
 def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
@@ -250,12 +258,16 @@ def _check_pair(one: MirrorConfig, other: MirrorConfig, key: str, mistakes: Mist
         mistakes.add(f"{key}.name", f"{other.name} is there twice")
     if one.env == other.env and (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
         mistakes.add(f"{key}.prefix", f"overlaps with that of mirror {one.name} in the same env")
-    is_inside, is_around = is_within(other.root, one.root), is_within(one.root, other.root)
-    if is_inside or is_around:
-        how = "is the same as" if is_inside and is_around else "is inside" if is_inside else "is around"
-        mistakes.add(f"{key}.root", f"{how} the root of mirror {one.name}")
 
 
 def is_within(path: Path, above: Path) -> bool:
     """Whether `path` is `above` or lies beneath it, whatever links lead there."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(above))
+    return _real(path).is_relative_to(_real(above))
+
+
+def _real(path: Path) -> Path:
+    """Follow the links; not where a disk does not answer: that is no reason not to start."""
+    try:
+        return Path(glance(str(path), partial(os.path.realpath, path)))
+    except TimeoutError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - it takes out dots, and looks at nothing

@@ -28,9 +28,9 @@ from tcbsync.daemon.reload import Reload
 from tcbsync.daemon.service import SIGN_IN_SECONDS
 from tcbsync.daemon.verbs import Verbs
 from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
+from tcbsync.engine.brake import Closed
 from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import Closed
 from tcbsync.verdict import headlines
 from tcbsync.web.server import Site, keep_serving
 from tcbsync.web.view import Source, View

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import time
 from math import inf
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from tcbsync.engine.mirror import Mirror
     from tcbsync.local.watch import Hint
 
+log = logging.getLogger(__name__)
+
 PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
+ARM_SECONDS = 0.5
+"""So often it is asked whether a disk that did not answer was looked at."""
 
 
 class Watching:
@@ -36,6 +41,9 @@ class Watching:
         self._lock = threading.Lock()
         self._pending: dict[str, bool] = {}
         self._told: tuple[WatchMode, str] | None = None
+        self._arming: asyncio.Task[None] | None = None
+        """It waits for a disk that does not answer."""
+        self._is_over = asyncio.Event()
         self._rules: Rules | None = None
         """By which directories are watched or not. They outlive a root that is missing for a while."""
 
@@ -47,18 +55,46 @@ class Watching:
     @property
     def silent_seconds(self) -> float:
         """For how long its threads were not seen at work; for ever where one of them has died."""
+        if self._arming is not None and not self._arming.done():
+            return 0.0  # nothing watches a disk that does not answer
         return time.monotonic() - self.state.heartbeat if self._watcher.is_alive() else inf
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Watching]:
-        """Watch until the end of the block; the watches are armed when it begins, but for what is ignored."""
-        with contextlib.suppress(OSError):  # told by the first look
-            self._rules = (await self.mirror.looks.open()).rules
+        """Watch until the end of the block; the watches are armed when it begins, but for what is ignored.
+
+        Where the disk does not answer, they are armed when it does: whoever touched it now would hang.
+        """
         try:
-            await asyncio.to_thread(self._watcher.start)
+            self._rules = (await self.mirror.looks.open()).rules
+        except TimeoutError:
+            self._arming = asyncio.create_task(self._arm(), name=f"{self.mirror.name}: arm")
+        except OSError:
+            pass  # told by the first look
+        try:
+            if self._arming is None:
+                await asyncio.to_thread(self._watcher.start)
             yield self
         finally:
+            self._is_over.set()
+            if self._arming is not None:
+                await asyncio.wait([self._arming])
             await asyncio.to_thread(self._watcher.stop)
+
+    async def _arm(self) -> None:
+        """Arm the watches when a look has found that the disk answers, and have everything looked at once more."""
+        while (disk := self.mirror.looks.disk) is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ARM_SECONDS):
+                    await self._is_over.wait()
+                    return
+        self._rules = disk.rules
+        host, name = self.mirror.parts.host, self.mirror.name
+        try:
+            await host.heart.live(f"{name}: watcher", host.offload(self._watcher.start))
+        except (OSError, RuntimeError):
+            log.exception("%s: cannot be watched", name)  # it is silent for ever then, and the watchdog hears of that
+        self.mirror.hint([("", True)])
 
     def check(self) -> None:
         """Walk the tree again where other directories are ignored than when it was armed."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import NoAnswer
-from tcbsync.engine.pace import Closed
+from tcbsync.engine.brake import Closed
 from tcbsync.store import forgetting
 
 if TYPE_CHECKING:

@@ -112,8 +112,8 @@ class Holds:
         has_doubts: bool = await self._host.offload(self._manifest.has_doubts)
         if mirror.restored and has_doubts:
             return True
-        if mirror.restored and not mirror.gap:
-            await self._manifest.write(rows.settled)
+        # The loops ask side by side: what two of them have found is said by one.
+        if mirror.restored and not mirror.gap and await self._manifest.write(rows.settled):
             log.info("root %s: nothing is in doubt any more of what was %s", self._root, mirror.restored)
         self._may_be_restored = bool(mirror.gap)
         return False

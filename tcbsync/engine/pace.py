@@ -27,6 +27,7 @@ from tcbsync.core.errors import (
 )
 from tcbsync.core.events import ServiceChanged, silent
 from tcbsync.engine.bandwidth import Bandwidth
+from tcbsync.engine.brake import Closed
 from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from tcbsync.core.events import Event
     from tcbsync.core.timetable import Timetable
+    from tcbsync.engine.brake import Brake
     from tcbsync.engine.host import Host
 
 OUTAGE_FAILURES = 8
@@ -51,20 +53,22 @@ LATER_SECONDS = (60, 300, 900, 3600, 4 * 3600)
 """When a row that failed by itself is tried again: minutes, then hours."""
 
 
-class Closed(Exception):
-    """The service may not be called now. Nothing was asked; whoever wanted to comes again when it may."""
-
-
 class Passage:
     """One caller on his way through the gates, and the slots that his present call counts for."""
 
-    def __init__(self, slots: Slots, gates: Sequence[Gate], *, is_probe: bool) -> None:
+    def __init__(self, slots: Slots, gates: Sequence[Gate], brake: Brake | None, *, is_probe: bool) -> None:
         self._gates = gates
+        self._brake = brake
         self._is_probe = is_probe
         self.through(slots)
 
     def still_open(self, *, is_paid: bool = False) -> None:
-        """Raise Closed where a gate has closed meanwhile. `is_paid`: but for a quota, which the link has paid."""
+        """Raise Closed where a gate has closed meanwhile, or a person has stopped the mirror.
+
+        `is_paid`: but for a quota, which the link has paid.
+        """
+        if self._brake is not None:
+            self._brake.check()
         gate = next((gate for gate in self._gates if gate.state != "ok"), None)
         if gate and not self._is_probe and not (is_paid and isinstance(gate.error, RateLimited)):
             raise Closed
@@ -134,6 +138,13 @@ class Pace:
         now = self.host.now()
         return max(gate.wait_seconds(now) for gate in self.gates(env, uploads=uploads))
 
+    def check(self, env: str | None, brake: Brake | None = None, *, uploads: bool = True) -> None:
+        """Raise Closed where the service may not be called now, or a person has stopped the mirror of this brake."""
+        if brake is not None:
+            brake.check()
+        if self.wait_seconds(env, uploads=uploads):
+            raise Closed
+
     async def clear(self, env: str | None, *, uploads: bool = True) -> None:
         """Wait until a call has a chance to be let through."""
         while wait := self.wait_seconds(env, uploads=uploads):
@@ -142,28 +153,27 @@ class Pace:
                     await self._changed.wait()
 
     @contextlib.asynccontextmanager
-    async def holding(self, slots: Slots) -> AsyncIterator[None]:
-        """Hold one of `slots` inside."""
+    async def holding(self, slots: Slots, brake: Brake) -> AsyncIterator[None]:
+        """Hold one of `slots` inside. Raises Closed."""
         with self.host.heart.rest():  # who has the slots is watched
-            await slots.acquire()
+            await slots.acquire(brake)
         try:
             yield
         finally:
             slots.release()
 
     @contextlib.contextmanager
-    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:
+    def passage(self, env: str | None, brake: Brake | None = None, *, uploads: bool = True) -> Iterator[Passage]:
         """Call the service inside, and it is noted how that went: a CloudError closes the gate that it speaks of.
 
         The call counts for the slots that the passage names. Raises Closed where it may not be called.
         """
-        if self.wait_seconds(env, uploads=uploads):
-            raise Closed
+        self.check(env, brake, uploads=uploads)
         gates = self.gates(env, uploads=uploads)
         probed = [(gate, gate.error) for gate in gates if gate.state != "ok"]
         for gate, _ in probed:
             gate.probe(self.host.now())
-        way = Passage(self.upload_slots if uploads else self.delete_slots, gates, is_probe=bool(probed))
+        way = Passage(self.upload_slots if uploads else self.delete_slots, gates, brake, is_probe=bool(probed))
         try:
             yield way
         except CloudError as error:

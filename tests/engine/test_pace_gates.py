@@ -10,8 +10,9 @@ import pytest
 
 from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
 from tcbsync.core.events import ServiceChanged
+from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace, excuses
+from tcbsync.engine.pace import OUTAGE_FAILURES, Pace, excuses
 
 if TYPE_CHECKING:
     from tcbsync.core.events import Event
@@ -119,7 +120,7 @@ async def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads
     assert (concerned.limit, other.limit) == (before[0] // 2, before[1])
 
     for _ in range(concerned.limit):
-        await concerned.acquire()
+        await concerned.acquire(Brake())
     for _ in range(concerned.limit):
         with pace.passage(ENV, uploads=uploads):
             pass

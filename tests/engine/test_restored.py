@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import sqlite3
 from typing import TYPE_CHECKING
@@ -48,6 +49,11 @@ def orphans(world: World) -> set[str]:
     }
     connection.close()
     return set(world.cloud()) - known
+
+
+def prove_all(connection: sqlite3.Connection, _mirror: int) -> None:
+    """Write rows as if the cloud had answered for each: none of them waits to be proved."""
+    connection.execute("UPDATE file SET inode = 1, parked = 1 WHERE inode = -1")
 
 
 async def busy_day(world: World) -> None:
@@ -255,3 +261,19 @@ async def test_a_log_that_is_damaged_after_a_kill_forgets_nothing(world: World, 
         assert world.is_equal(), number
         assert not orphans(world), number
     assert len(list(doubts(world.state / shelf.FOLDER, 0))) > 24
+
+
+async def test_that_nothing_is_in_doubt_any_more_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Though several loops find it at the same moment."""
+    await busy_day(world)
+    damage(world)
+    with caplog.at_level(logging.INFO):
+        async with world.assembly() as assembly:
+            (mirror,) = assembly.mirrors
+            await mirror.parts.manifest.write(prove_all)
+            holds = mirror._holds
+
+            found = await asyncio.gather(*(holds.is_in_doubt() for _ in range(4)))
+
+    assert not any(found)
+    assert caplog.text.count("nothing is in doubt any more") == 1

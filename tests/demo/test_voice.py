@@ -6,9 +6,10 @@ import io
 
 import pytest
 
+from tcbsync.core.words import printable
 from tcbsync.demo.compare import File, Tree
 from tcbsync.demo.stage import Proof
-from tcbsync.demo.voice import SHOWN, Voice, printable
+from tcbsync.demo.voice import SHOWN, Voice
 
 
 class Terminal(io.StringIO):

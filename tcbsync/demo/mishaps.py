@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tcbsync.demo.desk import Desk
 
-SLOW_SECONDS = 0.3
+SLOW_SECONDS = 1.0
 BURST = 160
 BEFORE_KILL = 24
 """The daemon is killed when so many files of the burst have arrived."""
@@ -92,7 +92,7 @@ def killed(desk: Desk) -> None:
     """Kill it amid uploads: it sends at most what was in flight once more."""
     desk.scene("15:40", f"{BURST} new frames; amid their uploads the kernel runs out of memory and kills the daemon")
     desk.sums.scrape()
-    desk.stage.inspection.set_latency(SLOW_SECONDS / 3)
+    desk.stage.inspection.set_latency(SLOW_SECONDS / 10)
     sample.put(desk.stage.root / "frames", sample.storm(0, BURST))
     desk.stage.until(lambda: len(_frames(desk)) >= BEFORE_KILL, "the frames do not arrive")
     desk.stage.kill_daemon()
@@ -137,7 +137,7 @@ def full(desk: Desk) -> None:
         desk.does(f"left out: no limit can be set here ({error.strerror})")
         return
     sample.put(desk.stage.root / "winter", {f"{n:02}.png": sample.png(40, 40, shade=5 * n) for n in range(20)})
-    desk.sees("make room on that disk", log="make room on that disk", unit="make room on that disk")
+    desk.sees("make room on that disk", log="make room on that disk")
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
     desk.does("there is room again")
     desk.over(log="service ok again, after blocked")
@@ -165,7 +165,7 @@ def slow(desk: Desk) -> None:
     desk.sums.scrape()
     desk.stage.stop_daemon()
     desk.configure(f'bandwidth: {{"08:00": {LIMIT}, "19:00": null}}')
-    desk.start(TZ=_zone(18 * 3600 + 59 * 60 + 54))
+    desk.start(TZ=_zone(18 * 3600 + 59 * 60 + 51))
     sample.put(desk.stage.root / "sounds", {"evening.wav": bytes(LONG_BYTES)})
     desk.sees("Uploading 1 file.", "bandwidth 100 KB/s until 19:00")
     desk.scene("19:00", "the limit is over")

@@ -22,7 +22,7 @@ def refused(desk: Desk) -> None:
     reason = {"status": 451, "code": "UnavailableForLegalReasons"}
     desk.stage.inspection.set_faults({"call": "cos", "kind": "http", "key": POSTER, **reason})
     sample.put(root, {POSTER: sample.png(90, 120, shade=200), "launch/page.html": sample.page("Launch", [])})
-    desk.sees("1 file was refused for good.", code=3, unit="1 failed")
+    desk.sees("1 file was refused for good.", code=3)
     desk.says("failed", code=3, words="[UnavailableForLegalReasons]")
     desk.does("another picture, under another name, takes its place")
     (root / POSTER).unlink()

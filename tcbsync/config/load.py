@@ -19,12 +19,22 @@ from tcbsync.core.keys import prefix_problem
 from tcbsync.core.timetable import clashes, minutes_of
 
 if TYPE_CHECKING:
-    from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig, WebConfig
+    from tcbsync.config.schema import (
+        CredentialsConfig,
+        HeartbeatConfig,
+        MirrorConfig,
+        NotifyConfig,
+        ServiceConfig,
+        WebConfig,
+        WebhookConfig,
+    )
 
 PLACES = (Path("config.yaml"), Path("/etc/tcbsync/config.yaml"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command", "token_url", "no_token")
 WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+URL_SOURCES = ("url", "url_env", "url_file")
+HOOK = re.compile(r"https?://[^/?#\s@]+([/?]\S*)?")
 SECRET = re.compile(r"[0-9a-f]{32}")
 """WeChat's app secrets. One that is put where its name belongs would be shown as "not found"."""
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
@@ -114,6 +124,7 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     _check_credentials(config.credentials, mistakes)
     if config.web is not None:
         _check_web(config.web, mistakes)
+    _check_notify(config.notify, mistakes)
     if config.mirrors is WRONG:
         return
     whole = [(index, mirror) for index, mirror in enumerate(config.mirrors) if is_whole(mirror)]
@@ -140,6 +151,34 @@ def _check_web(web: WebConfig, mistakes: Mistakes) -> None:
     for index, host in enumerate(web.hosts):
         if not HOST.fullmatch(host):
             mistakes.add(f"web.hosts[{index}]", "must be a host's name or address, without a port")
+
+
+def _check_notify(notify: NotifyConfig, mistakes: Mistakes) -> None:
+    for index, webhook in enumerate(notify.webhooks):
+        if webhook is not WRONG:
+            _check_address(webhook, f"notify.webhooks[{index}]", mistakes)
+    if notify.heartbeat is not None:
+        _check_address(notify.heartbeat, "notify.heartbeat", mistakes)
+
+
+def _check_address(place: WebhookConfig | HeartbeatConfig, key: str, mistakes: Mistakes) -> None:
+    """Check where an address comes from. It is a secret, and never shown."""
+    given = [source for source in URL_SOURCES if getattr(place, source) is not None]
+    if len(given) != 1:
+        found = f"found {' and '.join(given)}" if given else "found none"
+        mistakes.add(key, f"give exactly one of {', '.join(URL_SOURCES)}; {found}")
+    for source in given:
+        value = getattr(place, source)
+        if source == "url" and not is_address(value):
+            mistakes.add(f"{key}.url", "must be a URL that begins with https:// or http://, with no login in it")
+        if source != "url" and (not value or "://" in value):
+            looks = "looks like the address itself" if value else "is empty"
+            mistakes.add(f"{key}.{source}", f"must be the name of where the address is, and {looks}")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address that can be posted to."""
+    return bool(HOOK.fullmatch(text)) and _has_host(text)
 
 
 def host_and_port(listen: str) -> tuple[str, int]:

@@ -43,6 +43,8 @@ class Reload:
         """When and why the last try was refused; empty: what is in force is what the file said."""
         self.turn = asyncio.Lock()
         """Whoever adds, removes or forgets mirrors."""
+        self.on_applied: Callable[[Config], None] = lambda _: None
+        """Is told of each configuration that has come into force."""
         self._read = read
         self._assembly = assembly
         self._fleet = fleet
@@ -119,6 +121,7 @@ class Reload:
         for name, mirror in after.items():
             if before.get(name) != mirror:
                 await self._fleet.add(mirror)
+        self.on_applied(config)
         return found
 
     async def _change_service(self, config: Config, client: Client) -> None:

@@ -21,6 +21,7 @@ from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
 from tcbsync.daemon.notify import notify
+from tcbsync.daemon.notifying import Notifying
 from tcbsync.daemon.reload import Reload
 from tcbsync.daemon.service import SIGN_IN_SECONDS
 from tcbsync.daemon.verbs import Verbs
@@ -62,6 +63,8 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
         reload = Reload(config, read or (lambda: config), assembly, fleet)
         daemon = Daemon(config, assembly, fleet, reload, events)
         vitals = Vitals(heart, assembly.store, fleet.watched)
+        daemon.notifying = Notifying(config, daemon.report_named, vitals.silent)
+        reload.on_applied = daemon.notifying.configure
         await fleet.start(list(assembly.mirrors))
         async with control.serve(config.state_dir, daemon.handlers()):
             running = [
@@ -72,6 +75,7 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
                 tasks.create_task(assembly.store.keep_copies(), name="copies"),
                 tasks.create_task(assembly.store.until_damaged(), name="damage"),
                 tasks.create_task(reload.on_signals(reloading), name="reload"),
+                tasks.create_task(daemon.notifying.live(), name="notify"),
             ]
             if config.web is not None:
                 host, port = host_and_port(config.web.listen)
@@ -124,6 +128,8 @@ class Daemon:
         self._fleet = fleet
         self._reload = reload
         self._events = events or Events()
+        self.notifying: Notifying | None = None
+        """Who tells people elsewhere, if anybody does."""
         self._reports: dict[tuple[str, str, str], Report] = {}
         self._said: dict[str, str] = {}
 
@@ -141,6 +147,10 @@ class Daemon:
             assert report is not None, "the store registers a mirror before it is assembled"
             self._reports[key] = report
         return self._reports[key]
+
+    def report_named(self, name: str) -> Report | None:
+        """Give the rows of the mirror of this name; None where it is gone. Raises StateError."""
+        return next((self.report_of(mirror) for mirror in self._assembly.mirrors if mirror.name == name), None)
 
     async def sign_in(self) -> None:
         """Ask for a token until one comes: a wrong secret should end the start. Raises ConfigError."""
@@ -188,7 +198,7 @@ class Daemon:
                 for each in self.watchings
             ]
 
-        view = View(sources, self._assembly.pace, self._notice)
+        view = View(sources, self._assembly.pace, self._notice, self.notifying.counts if self.notifying else dict)
         return Site(view, hosts, ailing)
 
     async def _states(self) -> tuple[str, str]:
@@ -200,6 +210,8 @@ class Daemon:
         except StateError as error:
             return str(error), str(error)
         self._tell_changes(mirrors)
+        if self.notifying is not None:
+            self.notifying.look(mirrors, status.service_status(self._assembly.pace))
         states = "; ".join(f"{mirror.name}: {mirror.state}" for mirror in mirrors)
         return states, "; ".join(map(status.line, mirrors))
 
@@ -250,7 +262,8 @@ class Daemon:
         return status.as_json(await self._mirrors(), service)
 
     def _notice(self) -> str:
-        return "; ".join(filter(None, (self._assembly.cloud.notice, self._reload.notice if self._reload else "")))
+        others = (other.notice for other in (self._reload, self.notifying) if other is not None)
+        return "; ".join(filter(None, (self._assembly.cloud.notice, *others)))
 
     async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
         counts = await self._write(rows.retry, values)

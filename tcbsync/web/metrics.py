@@ -82,6 +82,7 @@ def families(overview: Overview) -> Iterator[Metric]:
         yield _filled(CounterMetricFamily(f"tcbsync_{name}", told, labels=["mirror"]), overview, reading)
     yield from _labelled(overview)
     yield from _service(overview)
+    yield from _notified(overview)
 
 
 def _filled(
@@ -128,6 +129,17 @@ def _service(overview: Overview) -> Iterator[Metric]:
     slots = GaugeMetricFamily("tcbsync_upload_slots", "How many uploads the service lets run at once.")
     slots.add_metric([], overview.service["uploads_at_once"])
     yield from (state, pauses, slots)
+
+
+def _notified(overview: Overview) -> Iterator[Metric]:
+    messages = CounterMetricFamily(
+        "tcbsync_notifications_total", "Messages to webhooks that are done with.", labels=["outcome"]
+    )
+    for outcome in ("sent", "given_up"):
+        messages.add_metric([outcome], overview.notified.get(outcome, 0))
+    failures = CounterMetricFamily("tcbsync_notification_failures_total", "Tries that a webhook did not take.")
+    failures.add_metric([], overview.notified.get("failed", 0))
+    yield from (messages, failures)
 
 
 class _Shown:

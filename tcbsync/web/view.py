@@ -14,7 +14,7 @@ from tcbsync import status
 from tcbsync.core.safety import listing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
@@ -102,6 +102,8 @@ class Overview:
     service: dict[str, Any]
     pauses: dict[str, int]
     """How often the service was not called for a while, by the state that it was in."""
+    notified: Mapping[str, int] = field(default_factory=dict)
+    """Messages to people elsewhere that were `sent` and `given_up`, and tries that `failed`."""
 
     @property
     def hour(self) -> list[int]:
@@ -112,8 +114,18 @@ class Overview:
 class View:
     """Reads it all, at most as often as is worth it."""
 
-    def __init__(self, sources: Callable[[], Sequence[Source]], pace: Pace, notice: Callable[[], str]) -> None:
-        """Read `sources`, the mirrors there are then. `notice` says what works and should be mended all the same."""
+    def __init__(
+        self,
+        sources: Callable[[], Sequence[Source]],
+        pace: Pace,
+        notice: Callable[[], str],
+        notified: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """Read `sources`, the mirrors there are then. `notice` says what works and should be mended all the same.
+
+        `notified`: see Overview.
+        """
+        self._notified = notified
         self._sources = sources
         self._pace = pace
         self._notice = notice
@@ -156,7 +168,7 @@ class View:
             for state, count in gate.closed.items():
                 pauses[state] = pauses.get(state, 0) + count
         mirrors = [self._view(source, told, lists, now) for source, (told, lists) in zip(sources, read, strict=True)]
-        return Overview(now, mirrors, status.service_status(self._pace, self._notice()), pauses)
+        return Overview(now, mirrors, status.service_status(self._pace, self._notice()), pauses, self._notified())
 
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""

@@ -99,7 +99,7 @@ class Stage:
         self.configure()
 
     def configure(self, **changes: Any) -> None:
-        """Write the configuration. Changes are of the mirror `site`, but for `service`, `credentials`, `mirrors`."""
+        """Write the configuration. Changes are of the mirror `site`, but for those of whole sections."""
         service = {
             "api_base": self.cloud.url,
             "attempts": 2,
@@ -109,7 +109,7 @@ class Stage:
         }
         credentials = changes.pop("credentials", {"appid": "wx-test", "secret_env": SECRET_VARIABLE})
         more = changes.pop("mirrors", [])
-        web = changes.pop("web", None)
+        web, notify = changes.pop("web", None), changes.pop("notify", None)
         site = {"name": "site", "root": str(self.root), "env": ENV, "prefix": PREFIX, **changes}
         whole = {
             "state_dir": str(self.state_dir),
@@ -117,6 +117,7 @@ class Stage:
             "credentials": credentials,
             "mirrors": [site, *more],
             "web": web,
+            "notify": notify,
         }
         self.config.write_text(yaml.safe_dump(whole), "utf-8")
 

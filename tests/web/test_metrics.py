@@ -123,7 +123,7 @@ def test_conventions() -> None:
         assert not re.search(r"_(ms|milliseconds|minutes|hours|kb|mib|percent|count|sum|total)$", family.name)
         assert {sample.name.endswith("_total") for sample in family.samples} <= {family.type == "counter"}
         for sample in family.samples:
-            assert sample.labels.keys() <= {"mirror", "state", "mode", "class", "version"}
+            assert sample.labels.keys() <= {"mirror", "state", "mode", "class", "outcome", "version"}
 
 
 def test_classes_are_those_of_the_errors() -> None:

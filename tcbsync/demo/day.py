@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from tcbsync.core.words import plural
 from tcbsync.demo import mishaps, outages
 from tcbsync.demo.desk import Desk, Unit
+from tcbsync.demo.inbox import Inbox
 from tcbsync.demo.stage import StoryFailed
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ SCENES: tuple[Callable[[Desk], None], ...] = (
 def tell_day(stage: Stage, voice: Voice) -> None:
     """Tell all of it. Raises StoryFailed, NoAnswer, Interrupted."""
     voice.say("The clock is that of the day which is told. Ages, and how long one has to wait, are as they are.")
-    with contextlib.closing(Unit()) as unit:
-        desk = Desk(stage, voice, unit)
+    with contextlib.closing(Unit()) as unit, contextlib.closing(Inbox()) as inbox:
+        desk = Desk(stage, voice, unit, inbox)
         for scene in SCENES:
             scene(desk)
         _evening(desk)

@@ -1,7 +1,7 @@
 """The operator's desk on a day in fast forward: what he reads there, and whether it is what he has to read.
 
-On it lie `tcbsync status`, the log, and the line that `systemctl status` would show: the desk hears the daemon as
-systemd does, by sd_notify(3).
+On it lie `tcbsync status`, the log, the line that `systemctl status` would show (the desk hears the daemon as systemd
+does, by sd_notify(3)), and the messages of a webhook.
 
 Rule: a scene names the words that must be seen, each in its place. Where they do not come, the story fails.
 """
@@ -21,6 +21,7 @@ from tcbsync.demo.stage import SECRET, StoryFailed, quoted
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tcbsync.demo.inbox import Inbox
     from tcbsync.demo.stage import Stage
     from tcbsync.demo.voice import Voice
 
@@ -37,6 +38,9 @@ service:
 {service}credentials:
   appid: wx0123456789abcdef
   secret_file: {secret}
+notify:
+  settle_seconds: 0            # 90 unless said otherwise: what lasts so long is told
+  webhooks: [{{url: "{hook}"}}]
 web:
   listen: 127.0.0.1:0          # any port that is free; 8071 unless said otherwise
 mirrors:
@@ -86,10 +90,11 @@ class Unit:
 class Desk:
     """What the operator sees of one stage, and what he types."""
 
-    def __init__(self, stage: Stage, voice: Voice, unit: Unit) -> None:
+    def __init__(self, stage: Stage, voice: Voice, unit: Unit, inbox: Inbox) -> None:
         self.stage = stage
         self.voice = voice
         self.unit = unit
+        self.inbox = inbox
         self.sums = Sums(stage)
         self.proofs = Proofs(stage)
         self._secret = stage.place / "secret"
@@ -98,6 +103,10 @@ class Desk:
         """The log's size when the scene began."""
         self._read_at = 0
         """And when it was last printed."""
+        self._scene_told = 0
+        """So many messages had come when the scene began."""
+        self._told = 0
+        """And so many have been printed."""
 
     # -- what is done --------------------------------------------------------------------------------------------------
 
@@ -105,6 +114,7 @@ class Desk:
         """Begin a scene: what happens, and when. What the log has said before is not of it."""
         self._clock = clock
         self._scene_at = self._log_end()
+        self._scene_told = len(self.inbox.messages)
         self.voice.scene(clock, text)
 
     def keep_secret(self, secret: str = SECRET) -> None:
@@ -115,7 +125,8 @@ class Desk:
     def configure(self, service: str = "") -> None:
         """Write the configuration; `service` is one more line of that section."""
         more = f"  {service}\n" if service else ""
-        self.stage.configure(CONFIG, secret=quoted(str(self._secret)), service=more)
+        self.stage.configure(CONFIG, secret=quoted(str(self._secret)), service=more, hook=self.inbox.url)
+        self.stage.config.chmod(0o600)  # whoever knows a webhook's address may post to it
 
     def start(self, **environment: str) -> None:
         """Start the daemon, as systemd does."""
@@ -135,27 +146,30 @@ class Desk:
 
     # -- what is seen --------------------------------------------------------------------------------------------------
 
-    def sees(self, verdict: str, *more: str, code: int = 0, log: str = "", unit: str = "") -> None:
+    def sees(self, verdict: str, *more: str, code: int = 0, log: str = "", unit: str = "", told: str = "") -> None:
         """Wait until everything is to be read that has to be, and print it.
 
         `verdict` and `more` by `tcbsync status`, which ends with `code`; `log` in it since the scene began; `unit` by
-        systemd. Raises StoryFailed with what was missing, Interrupted.
+        systemd; `told` in a message of the webhook since then. Raises StoryFailed with what was missing, Interrupted.
         """
         self._until(lambda: unit in self.unit.line(), f"systemd to show {unit!r}")
         self._hears(log)
+        self._until(lambda: told in "\n".join(self.inbox.messages[self._scene_told :]), f"a message that says {told!r}")
         words = (verdict, *more)
         answer = self._until(lambda: self._status(code, words), f"status to say {words}, and to end with {code}")
         first = answer.lines.index("") if "" in answer.lines else len(answer.lines)
         shown = answer.lines[:first] + [line for line in answer.lines[first:] if any(word in line for word in more)]
         heard = [self.unit.line()] if unit else []
-        self.voice.sights(_sight("status", code, shown) | {"systemd": heard, "log": self._news()})
+        self.voice.sights(
+            _sight("status", code, shown) | {"systemd": heard, "log": self._news(), "webhook": self._messages()}
+        )
 
-    def over(self, *more: str, log: str = "", unit: str = "site: in_sync, {files:,} in the cloud") -> None:
+    def over(self, *more: str, log: str = "", told: str = "") -> None:
         """See that it is over: all is well again by every sign, and every byte of both sides is equal."""
         self._hears(log)  # waiting for it costs less than comparing again and again
         self.stage.until(self.stage.is_alike, f"at {self._clock}: disk and cloud do not become equal")
         files = len(self.stage.folder.look().files)
-        self.sees(WELL, *more, log=log, unit=unit.format(files=files))
+        self.sees(WELL, *more, log=log, unit=f"site: in_sync, {files:,} in the cloud", told=told)
         proof = self.stage.until_equal()
         self.proofs.proved(proof.tree)
         self.voice.sights(
@@ -198,6 +212,11 @@ class Desk:
         """Give what the log has said since this was last asked."""
         begin, self._read_at = self._read_at, self._log_end()
         return self._log(begin)
+
+    def _messages(self) -> list[str]:
+        """Give what the inbox was told since this was last asked."""
+        begin, self._told = self._told, len(self.inbox.messages)
+        return self.inbox.messages[begin:]
 
 
 def _shortened(lines: Sequence[str]) -> Sequence[str]:

@@ -66,12 +66,14 @@ def vanished(desk: Desk) -> None:
     before, counted = desk.stage.inspection.objects(), desk.stage.counted()
     away = desk.stage.place / "away"
     desk.stage.root.rename(away)
-    desk.sees("The folder of site cannot be seen.", code=4, log="is missing", unit="site: held, ")
+    desk.sees(
+        "The folder of site cannot be seen.", code=4, log="is missing", unit="site: held, ", told="cannot be seen."
+    )
     if desk.stage.inspection.objects() != before or desk.stage.counted() != counted:
         raise StoryFailed("the folder cannot be seen, and yet something was sent or deleted")
     away.rename(desk.stage.root)
     desk.does("it is there again")
-    desk.sees("The service asked for a pause.", log="is back", unit="site: paused, ")
+    desk.sees("The service asked for a pause.", log="is back", unit="site: paused, ", told="can be seen again.")
 
 
 def twins(desk: Desk) -> None:
@@ -82,7 +84,7 @@ def twins(desk: Desk) -> None:
         "10:41", "a Mac leaves a second `crème brûlée (é).txt`, spelt otherwise: two files, and one name for both"
     )
     twin.write_bytes("é, in two code points\n".encode())
-    desk.sees("1 path cannot be looked at.", code=3)
+    desk.sees("1 path cannot be looked at.", code=3, told="crème brûlée")
     desk.says("failed", code=3, words="normalis")
     twin.unlink()
     desk.does("the second one is removed")
@@ -116,7 +118,13 @@ def deleted(desk: Desk) -> None:
     before = desk.stage.inspection.objects()
     for name in ("frames", "images"):
         shutil.rmtree(desk.stage.root / name)
-    desk.sees("deletes of site wait for you.", code=4, log="deletes are held: ", unit="site: held, ")
+    desk.sees(
+        "deletes of site wait for you.",
+        code=4,
+        log="deletes are held: ",
+        unit="site: held, ",
+        told="deletes of site wait for you.",
+    )
     if before.keys() != desk.stage.inspection.objects().keys():
         raise StoryFailed("deletes are held, and yet something was deleted")
     told = desk.says("held", code=4, words="tcbsync approve site --list ")

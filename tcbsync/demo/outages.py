@@ -22,12 +22,12 @@ def refused(desk: Desk) -> None:
     reason = {"status": 451, "code": "UnavailableForLegalReasons"}
     desk.stage.inspection.set_faults({"call": "cos", "kind": "http", "key": POSTER, **reason})
     sample.put(root, {POSTER: sample.png(90, 120, shade=200), "launch/page.html": sample.page("Launch", [])})
-    desk.sees("1 file was refused for good.", code=3)
+    desk.sees("1 file was refused for good.", code=3, told="1 file of site could not be mirrored.")
     desk.says("failed", code=3, words="[UnavailableForLegalReasons]")
     desk.does("another picture, under another name, takes its place")
     (root / POSTER).unlink()
     sample.put(root, {"launch/lanterns.png": sample.png(90, 120, shade=90)})
-    desk.over(log="site: in_sync")
+    desk.over(log="site: in_sync", told="All files of site could be mirrored.")
     desk.stage.inspection.set_faults()
 
 
@@ -36,7 +36,7 @@ def quota(desk: Desk) -> None:
     desk.scene("10:40", "a script of somebody else uses up this minute's quota of calls")
     desk.stage.inspection.set_faults({"call": "uploadfile", "kind": "errcode", "errcode": 45011})
     sample.put(desk.stage.root / "stickers", {f"sticker-{n}.svg": sample.svg(20 + n) for n in range(12)})
-    desk.sees("The service asked for a pause.", log="service paused: ", unit="site: paused, ")
+    desk.sees("The service asked for a pause.", log="service paused: ", unit="site: paused, ", told="a pause.")
 
 
 def quota_passes(desk: Desk) -> None:
@@ -44,7 +44,7 @@ def quota_passes(desk: Desk) -> None:
     desk.scene("10:41", "the next minute has its own quota")
     desk.stage.inspection.set_faults()
     desk.stage.patience_seconds *= 4
-    desk.over(log="service ok again, after paused")
+    desk.over(log="service ok again, after paused", told="pause is over.")
     desk.stage.patience_seconds /= 4
 
 
@@ -67,7 +67,7 @@ def down(desk: Desk) -> None:
     desk.stage.stop_emulator()
     desk.proofs.begin_anew()
     sample.put(desk.stage.root / "season-2", sample.season())
-    desk.sees("The service cannot be reached.", log="service offline: ")
+    desk.sees("The service cannot be reached.", log="service offline: ", told="cannot be reached.")
     desk.scene("12:50", "it is back")
     desk.stage.start_emulator()
     desk.over(log="service ok again, after offline")
@@ -80,7 +80,7 @@ def rotated(desk: Desk) -> None:
     desk.proofs.begin_anew()
     desk.stage.start_emulator(NEW_SECRET)
     (desk.stage.root / "data/config.json").write_bytes(sample.document({"title": "Lantern Street", "levels": 26}))
-    desk.sees("The service lets nothing through.", "[40125]", log="service blocked: ", unit="[40125]")
+    desk.sees("The service lets nothing through.", "[40125]", log="service blocked: ", unit="[40125]", told="[40125]")
     desk.keep_secret(NEW_SECRET)
     desk.does("the new secret is written into secret_file")
     desk.says("reload", words="the secret was read anew")

@@ -14,6 +14,7 @@ from tcbsync.cli import exits
 from tcbsync.cli.main import main
 from tcbsync.demo.day import SCENES
 from tcbsync.demo.desk import Desk, Unit
+from tcbsync.demo.inbox import Inbox
 from tcbsync.demo.interrupt import Interruption
 from tcbsync.demo.stage import StoryFailed, stage
 from tcbsync.demo.voice import Voice
@@ -31,10 +32,17 @@ SEEN = {
     "09:00": ("status In sync.", "systemd site: in_sync, 82 in the cloud", "started: site"),
     "09:10": ("status Uploading ", "equal 122 files"),
     "09:40": ("24 sent, 3 gone",),
-    "10:05": ("status 1 file was refused for good.", "exit 3", "typed tcbsync failed", "equal 124 files"),
+    "10:05": (
+        "status 1 file was refused for good.",
+        "exit 3",
+        "webhook 1 file of site could not",
+        "typed tcbsync failed",
+        "equal 124 files",
+    ),
     "10:40": (
         "status The service asked for a pause.",
         "systemd site: paused, 124 in the cloud, 12 to upload",
+        "webhook The service asked for a pause.",
         "did you mean uploads?",
         "exit 78",
         "the one before stays in force",
@@ -44,7 +52,7 @@ SEEN = {
         "is back",
     ),
     "10:41": ("1 path cannot be looked at.", "rename one", "service ok again, after paused", "12 sent, 0 gone"),
-    "12:30": ("status The service cannot be reached.", "service offline: "),
+    "12:30": ("status The service cannot be reached.", "service offline: ", "webhook The service cannot be reached."),
     "12:50": ("service ok again, after offline", "16 sent, 0 gone"),
     "14:20": ("status The service lets nothing through.", "[40125]", "the secret was read anew", "1 sent, 0 gone"),
     "15:00": ("notice: another service seems to renew the token", "status In sync."),
@@ -52,6 +60,7 @@ SEEN = {
     "16:10": ("is damaged", "it is restored from what is in", "nothing is in doubt any more", "equal 315 files"),
     "17:00": (
         "status 240 deletes of site wait for you.",
+        "webhook 240 deletes of site wait for you.",
         "typed tcbsync held",
         "240 deletes approved",
         "0 sent, 240 gone",
@@ -97,9 +106,14 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Set a stage on which the daemon runs and all is well; nothing is waited for longer than a moment."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     voice = Voice(io.StringIO())
-    with contextlib.closing(Unit()) as unit, Interruption() as interruption, stage(None, interruption) as built:
+    with (
+        contextlib.closing(Unit()) as unit,
+        contextlib.closing(Inbox()) as inbox,
+        Interruption() as interruption,
+        stage(None, interruption) as built,
+    ):
         built.open()
-        one = Desk(built, voice, unit)
+        one = Desk(built, voice, unit, inbox)
         SCENES[0](one)
         built.patience_seconds = 1.0
         yield one
@@ -120,6 +134,8 @@ def test_words_that_are_not_seen_fail_the_story(desk: Desk) -> None:
         desk.sees("In sync.", log="service offline")
     with pytest.raises(StoryFailed, match="systemd to show 'site: held"):
         desk.sees("In sync.", unit="site: held")
+    with pytest.raises(StoryFailed, match="a message that says 'deletes"):
+        desk.sees("In sync.", told="deletes")
     with pytest.raises(StoryFailed, match="`tcbsync held` should end with 4"):
         desk.says("held", code=4)
 

@@ -136,7 +136,7 @@ class Desk:
     # -- what is seen --------------------------------------------------------------------------------------------------
 
     def sees(self, verdict: str, *more: str, code: int = 0, log: str = "", unit: str = "") -> None:
-        """Wait until everything is to be read that has to be, and print it.
+        """Wait until all that has to be read is to be read, and print it.
 
         `verdict` and `more` by `tcbsync status`, which ends with `code`; `log` in it since the scene began; `unit` by
         systemd. Raises StoryFailed with what was missing, Interrupted.
@@ -150,12 +150,12 @@ class Desk:
         heard = [self.unit.line()] if unit else []
         self.voice.sights(_sight("status", code, shown) | {"systemd": heard, "log": self._news()})
 
-    def over(self, *more: str, log: str = "", unit: str = "site: in_sync, {files:,} in the cloud") -> None:
+    def over(self, *more: str, log: str = "") -> None:
         """See that it is over: all is well again by every sign, and every byte of both sides is equal."""
         self._hears(log)  # waiting for it costs less than comparing again and again
         self.stage.until(self.stage.is_alike, f"at {self._clock}: disk and cloud do not become equal")
         files = len(self.stage.folder.look().files)
-        self.sees(WELL, *more, log=log, unit=unit.format(files=files))
+        self.sees(WELL, *more, log=log, unit=f"site: in_sync, {files:,} in the cloud")
         proof = self.stage.until_equal()
         self.proofs.proved(proof.tree)
         self.voice.sights(

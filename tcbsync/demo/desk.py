@@ -147,7 +147,7 @@ class Desk:
     # -- what is seen --------------------------------------------------------------------------------------------------
 
     def sees(self, verdict: str, *more: str, code: int = 0, log: str = "", unit: str = "", told: str = "") -> None:
-        """Wait until everything is to be read that has to be, and print it.
+        """Wait until all that has to be read is to be read, and print it.
 
         `verdict` and `more` by `tcbsync status`, which ends with `code`; `log` in it since the scene began; `unit` by
         systemd; `told` in a message of the webhook since then. Raises StoryFailed with what was missing, Interrupted.

@@ -13,12 +13,13 @@ class Inbox:
     def __init__(self) -> None:
         """Listen, in a thread."""
         self.messages: list[str] = []
+        """What was told, and what it said to do about it, line by line."""
         messages = self.messages
 
         class Letter(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                messages.append(" ".join(filter(None, (document["text"], document["advice"]))))
+                messages.extend(filter(None, (document["text"], document["advice"])))
                 self.send_response(204)
                 self.end_headers()
 

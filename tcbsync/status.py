@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
+    from tcbsync.local.watch import WatchState
     from tcbsync.store.answers import Counts
 
 SHOWN = 3
@@ -94,6 +95,12 @@ def manifest_file(state_dir: Path) -> Path | None:
     return path
 
 
+def place(mirror: Mirror) -> tuple[str, str, str]:
+    """Give by what the manifest tells mirrors apart: name, env, prefix. Each alone may come to be another's."""
+    target = mirror.parts.target
+    return mirror.name, target.env, target.prefix
+
+
 def open_report(state_dir: Path, name: str, env: str, prefix: str) -> Report | None:
     """Open one mirror's rows for reading; None where nothing was written yet. Raises StateError."""
     path = manifest_file(state_dir)
@@ -115,20 +122,18 @@ def idle_status(name: str, report: Report | None, process: str = "", *, paused_a
     return _describe(name, state, report, hold=hold, paused_at=iso(paused_at), reason=why)
 
 
-def live_status(
-    mirror: Mirror, report: Report, watch_mode: str, watch_reason: str, *, paused_at: float | None = None
-) -> MirrorStatus:
-    """Describe a mirror of this process. Blocks on queries; call it in a worker thread."""
-    state, reason = _state(mirror, report, paused_at)
+def live_status(mirror: Mirror, report: Report, watch: WatchState | None) -> MirrorStatus:
+    """Describe a mirror of this process, and who watches it, if anybody does. Blocks: call it in a worker thread."""
+    state, reason = _state(mirror, report)
     return _describe(
         mirror.name,
         state,
         report,
-        watch_mode=watch_mode,
-        watch_reason=watch_reason,
+        watch_mode=watch.mode.value if watch else "none",
+        watch_reason=watch.reason if watch else "",
         drift=mirror.drift,
         hold=mirror.looks.root_problem or _hold(report),
-        paused_at=iso(paused_at),
+        paused_at=iso(mirror.parts.brake.paused_at),
         reason=reason,
         in_flight=len(mirror.parts.busy),
         in_flight_paths=mirror.parts.busy.some(SHOWN),
@@ -141,8 +146,7 @@ def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     `uploads_at_once` and `deletes_at_once` are less than configured (`uploads`, `deletes`) while the service asks for
     fewer. `bandwidth` is the limit that holds now, in bytes a second, until `bandwidth_until` by the local clock.
     """
-    closed = [gate for gate in (pace.service, *pace.envs.values(), *pace.stores.values()) if gate.state != "ok"]
-    gate = closed[0] if closed else None
+    gate = pace.first_closed()
     return {
         "state": gate.state if gate else "ok",
         "paused_until": iso(gate.until) if gate else None,
@@ -192,8 +196,8 @@ def _halted(name: str, paused_at: float | None) -> str:
     return "" if paused_at is None else f"paused by hand since {iso(paused_at)}; `tcbsync resume {name}` lets it go on"
 
 
-def _state(mirror: Mirror, report: Report, paused_at: float | None) -> tuple[str, str]:
-    looks = mirror.looks
+def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
+    looks, paused_at = mirror.looks, mirror.parts.brake.paused_at
     # In the order in which a change goes on its way: read the other way round, one might slip past unseen.
     is_noticed = len(mirror.settle) > 0 or (looks.is_looking and not looks.is_scanning)
     counts = report.counts()

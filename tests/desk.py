@@ -27,13 +27,13 @@ class Desk:
         self.cloud = cloud
         self.pace = assembly.pace
         (self.mirror,) = assembly.mirrors
-        report = status.open_report(state_dir, "site", ENV, "site/")
+        report = status.open_report(state_dir, *status.place(self.mirror))
         assert report is not None
         self.report = report
 
     @property
     def status(self) -> status.MirrorStatus:
-        return status.live_status(self.mirror, self.report, "inotify", "")
+        return status.live_status(self.mirror, self.report, None)
 
     @property
     def state(self) -> str:
@@ -41,14 +41,16 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk_in(folder: Path, guard: GuardConfig | None = None, attempts: int = 1) -> AsyncIterator[Desk]:
+async def desk_in(
+    folder: Path, guard: GuardConfig | None = None, attempts: int = 1, prefix: str = "site/"
+) -> AsyncIterator[Desk]:
     """Put a mirror of an empty root together."""
     root = folder / "root"
     root.mkdir()
     async with Emulator(Settings(data=folder / "cloud")) as cloud:
         config = Config(
             state_dir=folder / "state",
-            mirrors=(MirrorConfig("site", root, ENV, "site/", guard=guard),),
+            mirrors=(MirrorConfig("site", root, ENV, prefix, guard=guard),),
             credentials=CredentialsConfig(appid="wx-test", secret="hush"),
             service=ServiceConfig(api_base=cloud.url, attempts=attempts),
         )

@@ -12,10 +12,29 @@ import pytest
 import yaml
 
 from tcbsync.config.load import load
-from tcbsync.config.schema import Config, CredentialsConfig, GuardConfig, MirrorConfig, ServiceConfig, WebConfig
+from tcbsync.config.schema import (
+    Config,
+    CredentialsConfig,
+    GuardConfig,
+    HeartbeatConfig,
+    MirrorConfig,
+    NotifyConfig,
+    ServiceConfig,
+    WebConfig,
+    WebhookConfig,
+)
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.yaml"
-SECTIONS = {"service": ServiceConfig, "credentials": CredentialsConfig, "web": WebConfig, "mirrors": MirrorConfig}
+SECTIONS = {
+    "service": ServiceConfig,
+    "credentials": CredentialsConfig,
+    "web": WebConfig,
+    "notify": NotifyConfig,
+    "mirrors": MirrorConfig,
+}
+GROUPS = {"webhooks": WebhookConfig, "heartbeat": HeartbeatConfig}
+"""What may be within `notify`: an option of each is on a line of its own, commented out, and further in."""
+INNER = re.compile(r"^  #   (?:- |  )?(?P<name>[a-z_]+): (?P<value>.*?)  +# (?P<meaning>.+)$")
 OPTION = re.compile(r"^(?P<indent> +)(?P<mark>- |# )?(?P<name>[a-z_]+): (?P<value>.*?)(  +# (?P<meaning>.+))?$")
 
 
@@ -48,6 +67,21 @@ def defaults(schema: type) -> dict[str, Any]:
         elif option.default_factory is not dataclasses.MISSING:
             found[option.name] = plain(option.default_factory())
     return found
+
+
+def within(group: str) -> dict[str, Any]:
+    """Read the options of a group of `notify`, with the values that are shown."""
+    (lines,) = re.findall(rf"^  # {group}:.*\n((?:  #   .*\n)+)", EXAMPLE.read_text("utf-8"), re.MULTILINE)
+    options = [INNER.match(line) for line in lines.splitlines()]
+    return {option["name"]: yaml.safe_load(option["value"]) for option in options if option}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_groups_of_notify_show_their_defaults(group: str) -> None:
+    """A webhook and the heartbeat are described option by option, each with its meaning and its default."""
+    shown = within(group)
+
+    assert shown == defaults(GROUPS[group])
 
 
 def test_it_loads() -> None:

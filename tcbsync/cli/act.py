@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, named, takes_json, takes_mirror
-from tcbsync.cli.output import as_json, plural, say
+from tcbsync.cli.output import as_json, paper, plural, say, write
+from tcbsync.cli.telling import verdict_lines
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store import rows
 from tcbsync.store.store import Store
+from tcbsync.verdict import hindrances
 
 if TYPE_CHECKING:
     import argparse
@@ -25,7 +28,7 @@ def add_verbs(verbs: Verbs) -> None:
         "retry",
         _retry,
         "Try again, now, what failed. Parked files and those that wait for their next attempt; the running daemon"
-        " takes them up at once, else the next sync does.",
+        " takes them up at once, else the next sync does. Says what keeps them back, if that is no fault of theirs.",
     )
     takes_mirror(retry)
     approve = declare(
@@ -47,6 +50,11 @@ async def _retry(options: argparse.Namespace) -> int:
     config = load_config(options)
     counts, when = await _write(config, "retry", rows.retry, named(options, config))
     _tell(options, counts, f"tried again {when}", "file", "nothing failed")
+    if at_work(config)[1] and not options.json:
+        answer = await ask_daemon(config, "status")
+        meant = [mirror for mirror in answer["mirrors"] if mirror["name"] in counts]
+        for verdict in hindrances({**answer, "mirrors": meant}, time.time()):
+            write(verdict_lines(verdict, paper()))
     return exits.DONE
 
 

@@ -26,6 +26,7 @@ from tcbsync.core.safety import listing_of
 from tcbsync.core.words import ago, span
 from tcbsync.status import MirrorStatus, iso, seconds_of
 from tcbsync.store.pauses import paused
+from tcbsync.verdict import LET_GO, approval
 
 if TYPE_CHECKING:
     import argparse
@@ -228,9 +229,8 @@ def _print_held(held: dict[str, Any], now: float) -> None:
     say(signed("act", Span(f"{held['mirror']}: {held['reason']}", "strong"), waited), hang=2)
     table((f"  {each['path']}", Span(_since(each["since"], now), "quiet")) for each in held["deletes"])
     if held["deletes"]:
-        say("  Put the files back, or let exactly these go:", hang=2)
-        command = f"tcbsync approve {held['mirror']} --list {held['list']}"
-        write(command_line(command, paper()))
+        say(f"  {LET_GO}", hang=2)
+        write(command_line(approval(held["mirror"], held["list"]), paper()))
 
 
 def _since(text: str, now: float) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from tcbsync import status
-from tcbsync.cli import exits, steps
+from tcbsync.cli import check_notify, exits, steps
 from tcbsync.cli.common import Verbs, declare, load_config, reported, takes_json
 from tcbsync.cli.lines import Span
 from tcbsync.cli.output import as_json, paper, plural, say, seconds, sign, signed
+from tcbsync.cli.points import Point, wrong
 from tcbsync.core.errors import CloudError, ConfigError, StateError
 from tcbsync.core.ignore import Rules
 from tcbsync.daemon.assemble import connect
@@ -34,21 +35,6 @@ CLOCK_SECONDS = 60.0
 """The clock may have been set back by so much without a word."""
 
 
-class Point(NamedTuple):
-    """One thing that was checked. Where it is not right, `advice` is the next step, and `code` the exit code."""
-
-    what: str
-    is_right: bool
-    found: str
-    advice: str = ""
-    code: int = exits.DONE
-
-
-def wrong(what: str, found: str, advice: str, code: int = exits.FAILED) -> Point:
-    """Describe a thing that is not as it must be."""
-    return Point(what, is_right=False, found=found, advice=advice, code=code)
-
-
 class Seen(NamedTuple):
     """What lies below a root. `problems` are paths with their reasons, `unread` files that this user may not read."""
 
@@ -69,6 +55,7 @@ def add_verbs(verbs: Verbs) -> None:
         " the user that tcbsync runs as: what one may read, another may not.",
     )
     check.add_argument("--offline", action="store_true", help="do not call the service")
+    check.add_argument("--notify", action="store_true", help="send a test message to each webhook, and a heartbeat")
     takes_json(check)
 
 
@@ -81,6 +68,8 @@ async def _check(options: argparse.Namespace) -> int:
         points = [wrong("configuration", each, steps.about_mistake(each), exits.CONFIG) for each in error.mistakes]
     else:
         points = [*_local(options, config), await _credentials(config, is_offline=options.offline)]
+        told = check_notify.points(config, is_offline=options.offline, sends=options.notify)
+        points += [point async for point in told]
     if options.json:
         as_json([point._asdict() for point in points])
     else:

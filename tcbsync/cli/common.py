@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tcbsync import status
+from tcbsync.cli.log import FORMATS
 from tcbsync.cli.output import warn
 from tcbsync.config.advice import warnings
 from tcbsync.config.load import find_config, load
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config, MirrorConfig
     from tcbsync.store.report import Report
+
+log = logging.getLogger(__name__)
 
 Verbs = Any
 """What argparse calls a sub-parsers action; its class is private."""
@@ -41,6 +45,12 @@ def declare(
     if needs_config:
         verb.add_argument("-c", "--config", type=Path, metavar="CONFIG", help="the configuration file")
     verb.add_argument("-v", "--verbose", action="store_true", help="log every step, to standard error")
+    verb.add_argument(
+        "--log-format",
+        choices=FORMATS,
+        default="auto",
+        help="how the log is written; auto: as fields under systemd's journal, else text for people",
+    )
     # Whoever has a configuration has a state directory, which is nobody else's business, whatever the umask.
     verb.set_defaults(run=run, logs=False, is_private=needs_config)
     return verb
@@ -61,7 +71,10 @@ def load_config(options: argparse.Namespace) -> Config:
     path = find_config(options.config)
     config = load(path)
     for warning in warnings(config, path):
-        warn(f"tcbsync: warning: {warning}")
+        if options.logs:
+            log.warning("%s", warning)
+        else:
+            warn(f"tcbsync: warning: {warning}")
     return config
 
 

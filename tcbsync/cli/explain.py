@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING, Any
 
 from tcbsync import status
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, load_config, takes_json
+from tcbsync.cli.looked import looked
 from tcbsync.cli.output import as_json, plural, say, size, table
-from tcbsync.cli.paths import Scope, scopes
+from tcbsync.cli.paths import scopes
 from tcbsync.cli.sentence import Facts, sentence
-from tcbsync.config.load import find_config, lines_of
-from tcbsync.core.ignore import DEFAULTS, IGNORE_FILE, Rules, deciding
-from tcbsync.core.keys import MAX_FILE_BYTES, key_problem, normal
-from tcbsync.core.model import Fingerprint
-from tcbsync.engine.compare import own_rules
-from tcbsync.local.scan import KINDS, Disk, fingerprint_of
+from tcbsync.config.load import find_config
+from tcbsync.core.keys import normal
 from tcbsync.status import iso
 from tcbsync.store.pauses import paused
 
@@ -25,7 +20,8 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-    from tcbsync.config.schema import Config, MirrorConfig
+    from tcbsync.cli.paths import Scope
+    from tcbsync.config.schema import Config
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -49,7 +45,7 @@ async def _explain(options: argparse.Namespace) -> int:
     facts = _facts(config, find_config(options.config), scope)
     if at_work(config)[1]:
         told = await ask_daemon(config, "explain", mirror=scope.mirror.name, path=scope.path)
-        facts = facts._replace(live=told)
+        facts = facts._replace(live=told, paused_at=told.get("paused_at", facts.paused_at))
     words, is_right = sentence(facts)
     if options.json:
         as_json({"sentence": words, "agrees": is_right, **_described(facts)})
@@ -63,86 +59,31 @@ def _facts(config: Config, file: Path, scope: Scope) -> Facts:
     mirror, local = scope
     path = normal(local)
     report = status.open_report(config.state_dir, mirror.name, mirror.env, mirror.prefix)
-    kind, fingerprint = _looked(mirror, local)
-    problems = report.problems_about(path, blocking=kind == "directory") if report else []
+    found = looked(config, file, scope)
+    problems = report.problems_about(path, blocking=found.kind == "directory") if report else []
     return Facts(
         mirror=mirror.name,
         path=path,
         key=mirror.prefix + path,
-        kind=kind,
-        fingerprint=fingerprint,
-        refusal=_refusal(mirror, path, kind, fingerprint),
-        rule=rule_of(config, file, scope, is_directory=kind == "directory"),
+        looked=found,
         row=report.row(path) if report and path else None,
         hold=report.hold() if report else "",
         problem=problems[0] if problems else "",
         deletes=mirror.delete == "mirror",
         paused_at=paused(config.state_dir).get(mirror.name),
-        beneath=report.wanting(path, 1e18, 1e18) if report and kind == "directory" else None,
+        beneath=report.wanting(path, 1e18, 1e18) if report and found.kind == "directory" else None,
     )
-
-
-def _looked(mirror: MirrorConfig, local: str) -> tuple[str, Fingerprint | None]:
-    """Look at the path as a look of the mirror does. Gives its kind in words, and the fingerprint of a file."""
-    root = os.fspath(mirror.root)
-    disk = Disk(mirror.root, mirror.prefix, Rules())
-    try:
-        disk.identity()
-    except OSError as error:
-        return f"root {root}: {error.strerror}", None
-    lifted = disk.lift(local) if local else ""
-    try:
-        found = os.lstat(f"{root}/{lifted}") if lifted else os.stat(root)  # noqa: PTH116 - paths may be no text
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing", None
-    except OSError as error:
-        return f"cannot be looked at: {error.strerror}", None
-    if stat.S_ISREG(found.st_mode):
-        return ("file", Fingerprint._make(fingerprint_of(found))) if lifted == local else ("missing", None)
-    kind = "directory" if stat.S_ISDIR(found.st_mode) else KINDS.get(stat.S_IFMT(found.st_mode), "not a regular file")
-    return kind if lifted == local else f"{lifted} is {kind}", None
-
-
-def _refusal(mirror: MirrorConfig, path: str, kind: str, fingerprint: Fingerprint | None) -> str:
-    """Say why the cloud would never take it."""
-    if fingerprint is not None and fingerprint.size > MAX_FILE_BYTES:
-        return "larger than 5 GB, which the cloud does not take"
-    return (key_problem(mirror.prefix + path) or "") if path and kind in ("file", "directory") else ""
-
-
-def rule_of(config: Config, file: Path, scope: Scope, *, is_directory: bool) -> dict[str, Any] | None:
-    """Say which ignore rule of which file and line decides that the path is not mirrored."""
-    mirror, local = scope
-    if not local:
-        return None
-    try:
-        own = own_rules(mirror.root)
-    except OSError:
-        own = []
-    layers = (DEFAULTS, mirror.ignore, own, (f"/{IGNORE_FILE}",))
-    found = deciding(layers, normal(local), is_directory=is_directory)
-    if found is None:
-        return None
-    key = f"mirrors[{config.mirrors.index(mirror)}].ignore[{found.line - 1}]"
-    places: tuple[tuple[str, int | None], ...] = (
-        ("the defaults", None),
-        (str(file), lines_of(file).get(key) if found.layer == 1 else None),
-        (str(mirror.root / IGNORE_FILE), found.line),
-        ("built in", None),
-    )
-    where, line = places[found.layer]
-    return {"rule": found.rule, "file": where, "line": line, "path": found.path}
 
 
 def _described(facts: Facts) -> dict[str, Any]:
-    row = facts.row
+    row, found = facts.row, facts.looked
     return {
         "mirror": facts.mirror,
         "path": facts.path,
         "key": facts.key,
-        "disk": {"kind": facts.kind, "fingerprint": facts.fingerprint._asdict() if facts.fingerprint else None},
-        "refusal": facts.refusal or None,
-        "ignored_by": facts.rule,
+        "disk": {"kind": found.kind, "fingerprint": found.fingerprint._asdict() if found.fingerprint else None},
+        "refusal": found.refusal or None,
+        "ignored_by": found.rule,
         "problem": facts.problem or None,
         "row": row
         and {
@@ -160,16 +101,16 @@ def _described(facts: Facts) -> dict[str, Any]:
 
 
 def _lines(facts: Facts) -> list[tuple[str, str]]:
-    print_of = facts.fingerprint
-    disk = facts.kind
-    if print_of is not None:
+    found = facts.looked
+    disk = found.kind
+    if (print_of := found.fingerprint) is not None:
         disk = f"{size(print_of.size)}, changed {iso(print_of.mtime_ns / 1e9)}, inode {print_of.inode}"
     lines = [("mirror", facts.mirror), ("key", facts.key), ("disk", disk)]
-    if facts.rule:
-        at = f":{facts.rule['line']}" if facts.rule["line"] else ""
-        lines.append(("ignored by", f"{facts.rule['rule']} ({facts.rule['file']}{at})"))
-    if facts.problem or facts.refusal:
-        lines.append(("problem", facts.problem or facts.refusal))
+    if rule := found.rule:
+        at = f":{rule['line']}" if rule["line"] else ""
+        lines.append(("ignored by", f"{rule['rule']} ({rule['file']}{at})"))
+    if facts.problem or found.refusal:
+        lines.append(("problem", facts.problem or found.refusal))
     if (row := facts.row) is not None:
         doubt = ", the cloud may hold other bytes, or none" if row.file_id else ""
         md5 = f", MD5 {row.digest.hex()}" if row.digest else doubt
@@ -181,7 +122,7 @@ def _lines(facts: Facts) -> list[tuple[str, str]]:
             when = "parked" if row.is_parked else f"next {iso(row.due_at)}"
             lines.append(("failed", f"{plural(row.attempts, 'time')}, {when}: {row.code}: {row.reason}"))
     else:
-        lines.append(("manifest", "no row" if facts.kind != "directory" else _beneath(facts)))
+        lines.append(("manifest", "no row" if found.kind != "directory" else _beneath(facts)))
     lines.append(("daemon", _live(facts.live)))
     return lines
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, follow_daemon, load_config, needs_daemon, takes_json
-from tcbsync.cli.explain import rule_of
+from tcbsync.cli.looked import looked
 from tcbsync.cli.output import as_json, plural, say, warn
 from tcbsync.cli.paths import scopes
-from tcbsync.cli.sentence import ignored
 from tcbsync.config.load import find_config
 from tcbsync.status import iso
 
@@ -32,8 +30,9 @@ def add_verbs(verbs: Verbs) -> None:
         "flush",
         _flush,
         "Say whether all that was saved before this call is proved in the cloud. With --wait, wait until it is. Exit"
-        " code 0: it is; 3: some files are not; 4: deletes are held, or the root cannot be seen; 75: the service is out"
-        " of reach, or the mirror is paused. It waits no longer than a person is needed, or --timeout is over.",
+        " code 0: it is; 3: some files are not, or PATH itself is never mirrored; 4: deletes are held, or the root"
+        " cannot be seen; 75: the service is out of reach, or the mirror is paused. It waits no longer than a person is"
+        " needed, or --timeout is over.",
     )
     flush.add_argument("path", metavar="PATH", nargs="?", help="a path on this disk, or a mirror's name; else all")
     flush.add_argument("--wait", action="store_true", help="wait for the proof; else only for a look at the disk")
@@ -57,8 +56,8 @@ async def _flush(options: argparse.Namespace) -> int:
     config = load_config(options)
     named = scopes(config, options.path)
     needs_daemon(config, "`tcbsync sync` mirrors everything, and says the same by its exit code")
-    hopeless = [scope for scope in named if _is_ignored(config, options, scope)]
-    if hopeless:
+    if refused := [result for scope in named if (result := _refused(config, options, scope))]:
+        _report(options, refused)
         return exits.INCOMPLETE
     shows = sys.stderr.isatty() and not options.json
     results: list[dict[str, Any]] = []
@@ -73,22 +72,29 @@ async def _flush(options: argparse.Namespace) -> int:
             print(f"\r\033[K{'; '.join(map(_progress, told['progress']))}", end="", file=sys.stderr, flush=True)
     if shows:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
-    if options.json:
-        as_json([_described(result) for result in results])
-    else:
-        for result in results:
-            _tell(result)
+    _report(options, results)
     return max(map(_code, results), key=exits.URGENCY.index)
 
 
-def _is_ignored(config: Config, options: argparse.Namespace, scope: Scope) -> bool:
-    """Whether nothing of it is mirrored: to wait for it would be a mistake. Said, and also that it is not there."""
-    place = scope.mirror.root / scope.path
-    if rule := rule_of(config, find_config(options.config), scope, is_directory=place.is_dir()):
-        warn(f"{scope}: {ignored(rule, scope.path)}")
-    elif not os.path.lexists(place):
+def _report(options: argparse.Namespace, results: list[dict[str, Any]]) -> None:
+    if options.json:
+        as_json([_described(result) for result in results])
+        return
+    for result in results:
+        _tell(result)
+
+
+def _refused(config: Config, options: argparse.Namespace, scope: Scope) -> dict[str, Any] | None:
+    """Give the result for a path that is not mirrored, which `explain` calls so too: to wait for it is a mistake.
+
+    Beneath a directory such paths are no part of what is mirrored, and so of no result. Says where nothing is there.
+    """
+    found = looked(config, find_config(options.config), scope)
+    if found.hurdle:
+        return {"mirror": scope.mirror.name, "path": scope.path, "why": "not_mirrored", "reason": found.hurdle}
+    if found.kind == "missing":
         warn(f"{scope}: there is nothing of that name on the disk; that it is gone from the cloud is what is proved")
-    return rule is not None
+    return None
 
 
 def _progress(told: dict[str, Any]) -> str:
@@ -97,7 +103,8 @@ def _progress(told: dict[str, Any]) -> str:
 
 
 def _described(result: dict[str, Any]) -> dict[str, Any]:
-    files = [{**each, "next_at": iso(each["next_at"] or None), "since": iso(each["since"])} for each in result["files"]]
+    named = result.get("files", ())
+    files = [{**each, "next_at": iso(each["next_at"] or None), "since": iso(each["since"])} for each in named]
     return {"proved": not result["why"], **result, "files": files}
 
 
@@ -128,6 +135,9 @@ def _tell(result: dict[str, Any]) -> None:
     where = f"{result['mirror']}:{result['path']}" if result["path"] else result["mirror"]
     if not result["why"]:
         say(f"{where}: all that was saved is proved in the cloud")
+        return
+    if result["why"] == "not_mirrored":
+        warn(f"{where}: {result['reason']}")
         return
     warn(f"{where}: {WHY[result['why']]}{': ' if result['reason'] else ''}{result['reason']}")
     if left := ", ".join(_left(result)):

@@ -94,7 +94,7 @@ def add_verbs(verbs: Verbs) -> None:
 def _init(options: argparse.Namespace) -> int:
     path = options.config or Path(os.environ.get("TCBSYNC_CONFIG") or "config.yaml")
     if path.exists() and not options.force:
-        raise TcbsyncError(f"{path} is there already", hint="--force overwrites it, -c names another file")
+        raise _there(path)
     asks = not options.yes
     if asks and not sys.stdin.isatty():
         warn("tcbsync: nobody is there to be asked: --yes takes the defaults, and --help lists the options")
@@ -105,7 +105,7 @@ def _init(options: argparse.Namespace) -> int:
         raise TcbsyncError("nothing was written", hint="the questions were not answered") from None
     text = filled(values)
     config = load_text(text, str(path))
-    _write(path, text, is_secret="credentials.secret" in values)
+    _write(path, text, is_secret="credentials.secret" in values, may_replace=options.force)
     say(signed("well", f"written to {path}"))
     for warning in warnings(config, path):
         warn(f"tcbsync: warning: {warning}")
@@ -181,17 +181,39 @@ def _problem(question: Question, values: dict[str, str]) -> str:
     return ""
 
 
-def _write(path: Path, text: str, *, is_secret: bool) -> None:
-    """Write the file whole or not at all. Raises TcbsyncError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+def _write(path: Path, text: str, *, is_secret: bool, may_replace: bool) -> None:
+    """Write the file; one that is there by now stays unless it `may_replace` it, and then as a whole or not at all.
+
+    A directory that root makes for it is everybody's to enter, as /etc is: the service's user has to. Raises
+    TcbsyncError.
+    """
+    written = path.with_name(f".{path.name}.{os.getpid()}") if may_replace else path
+    is_begun = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _make(path.parent, 0o755 if os.geteuid() == 0 else 0o700)
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        is_begun = True
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             os.fchmod(file.fileno(), 0o600 if is_secret else 0o644)
-        fresh.replace(path)
+        if may_replace:
+            written.replace(path)
+    except FileExistsError as error:
+        raise _there(Path(error.filename)) from error
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink()
+        if is_begun:
+            with contextlib.suppress(OSError):
+                written.unlink()
         raise TcbsyncError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _make(folder: Path, mode: int) -> None:
+    """Make a directory and those above it that are not there, whatever the umask."""
+    if not folder.is_dir():
+        _make(folder.parent, mode)
+        folder.mkdir()
+        folder.chmod(mode)
+
+
+def _there(path: Path) -> TcbsyncError:
+    return TcbsyncError(f"{path} is there already", hint="--force overwrites it, -c names another file")

@@ -10,12 +10,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tcbsync.core.words import printable
+from tcbsync.verdict import Mood
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-Tone = Literal["", "well", "busy", "wait", "act", "quiet", "strong"]
-"""All is equal; being made so; goes on by itself, later; a person has to do something. And how loud a text is."""
+Tone = Mood | Literal["", "quiet", "strong"]
+"""A mood has its colour. And how loud a text is."""
 
 COLOURS: dict[Tone, str] = {"well": "32", "busy": "36", "wait": "33", "act": "1;31", "quiet": "2", "strong": "1"}
 SIGNS: dict[str, tuple[str, str]] = {

@@ -1,74 +1,151 @@
-"""The log: to standard error, where systemd keeps it; with times of its own only where nobody else adds them.
+"""The log, on standard error: for people, for systemd's journal, or as JSON. One line per event, and no more.
 
-Rule: bounded. A hundred thousand files that cannot be read make twenty lines a minute, the last of which says so;
-`tcbsync failed` lists them all. And a line is a line, whatever a file is called.
+The rule: a call that writes to the log says what has changed, once, never once per attempt. It is at ERROR where a
+person has to act, at WARNING where it should heal by itself and wants a look if it does not, at NOTICE where a person
+has acted or trouble is over, at INFO where it says how things stand; each file and each attempt are at DEBUG. What has
+an event is told as that event, and nowhere else. What repeats itself all the same is summed up (`calm`), and a line is
+a line, whatever a file is called.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import sys
+import threading
 import time
-from typing import TYPE_CHECKING, TextIO
+from math import inf
+from typing import TYPE_CHECKING, Literal, cast
 
-from tcbsync.cli.output import printable
+from tcbsync.cli.calm import Calm
+from tcbsync.cli.forms import fields_of, json_of, kind_of, prefixed, summed, text_of
+from tcbsync.cli.journal import entry, is_journal, send
+from tcbsync.cli.output import paper
+from tcbsync.core.events import Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import TracebackType
 
-LINES = 20
-WINDOW_SECONDS = 60.0
+Format = Literal["text", "journal", "json"]
+FORMATS = ("auto", "text", "journal", "json")
 
 
-class Calm(logging.Filter):
-    """Lets so many lines of one kind through in a window of time; the kind is the text without its values."""
+def set_up(level: int, form: str = "auto") -> Format:
+    """Send what is logged at `level` and above to standard error. Gives the format that this is in."""
+    logging.addLevelName(Level.NOTICE, "NOTICE")
+    chosen = cast("Format", form) if form != "auto" else "journal" if _is_read_by_journal() else "text"
+    writers: dict[Format, Callable[[logging.LogRecord], None]]
+    writers = {"text": write_text, "json": write_json, "journal": write_entry}
+    logging.basicConfig(level=level, handlers=[Sink(writers[chosen], is_calm=level > logging.DEBUG)])
+    if chosen != "text":
+        sys.excepthook = _end
+    return chosen
 
-    def __init__(self, lines: int = LINES, clock: Callable[[], float] = time.monotonic) -> None:
+
+def sum_up() -> None:
+    """Tell now how much was left out so far: whoever goes on to read something else should know of it."""
+    for handler in logging.root.handlers:
+        if isinstance(handler, Sink):
+            handler.flush()
+
+
+def _is_read_by_journal() -> bool:
+    try:
+        return is_journal(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):  # there is none, or it is none of the system's
+        return False
+
+
+def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say in the log, too, what ends the process."""
+    logging.getLogger("tcbsync").critical("a defect of this program ends it", exc_info=(kind, error, trace))
+
+
+def write_text(record: logging.LogRecord) -> None:
+    """Write a line for people."""
+    if sys.stderr is not None:
+        _write(text_of(record, is_coloured=paper(sys.stderr).is_coloured))
+
+
+def write_json(record: logging.LogRecord) -> None:
+    """Write a line for programs."""
+    _write(json_of(record))
+
+
+def write_entry(record: logging.LogRecord) -> None:
+    """Write an entry of the journal; where that takes none, a line with its priority."""
+    if not send(entry(fields_of(record))):
+        _write(prefixed(record))
+
+
+def _write(line: str) -> None:
+    stream = sys.stderr  # as it is at that moment: progress bars put themselves in its place
+    if stream is not None:
+        stream.write(f"{line}\n")
+        stream.flush()
+
+
+class Sink(logging.Handler):
+    """Writes lines, and in the place of what repeats itself its sums: when they are due, and at the end."""
+
+    def __init__(
+        self,
+        write: Callable[[logging.LogRecord], None],
+        *,
+        is_calm: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
-        self._lines = lines
+        self._write = write
+        self._calm: Calm[logging.LogRecord] = Calm()
+        self._is_calm = is_calm
         self._clock = clock
-        self._kinds: dict[tuple[str, str], tuple[float, int]] = {}
+        self._timer: threading.Timer | None = None
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let the line through, with a word at its end if it is the last one for a while."""
-        kind, now = (record.name, str(record.msg)), self._clock()
-        since, count = self._kinds.get(kind, (now, 0))
-        if now - since >= WINDOW_SECONDS:
-            since, count = now, 0
-        self._kinds[kind] = since, count + 1
-        if count + 1 == self._lines:
-            record.msg = f"{record.msg} [more of this kind are not shown for a minute; `tcbsync failed` lists files]"
-        return count < self._lines
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, or count it."""
+        try:
+            now = self._clock()
+            self._tell_sums(now)
+            if not self._is_calm or self._calm.admit(kind_of(record), record, now):
+                self._write(record)
+            elif self._timer is None:
+                self._set_timer(now)
+        except Exception:  # noqa: BLE001 - as every handler has it: trouble with the log stops nothing
+            self.handleError(record)
 
+    def flush(self) -> None:
+        """Tell every sum now."""
+        assert self.lock is not None, "the library makes it"
+        with self.lock:
+            self._tell_sums(self._clock(), is_end=True)
 
-class Lines(logging.Formatter):
-    """Escapes what would break a line or steer a terminal; a traceback keeps its lines."""
+    def close(self) -> None:
+        """Tell every sum, and end."""
+        self.flush()
+        if self._timer is not None:
+            self._timer.cancel()
+        super().close()
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        """Write the line."""
-        record.message = printable(record.message)
-        return super().formatMessage(record)
+    def _set_timer(self, now: float) -> None:
+        """Come again when the next sum is due, even if no line comes until then."""
+        due_at = self._calm.due_at()
+        self._timer = None
+        if due_at < inf:
+            self._timer = threading.Timer(max(0.0, due_at - now), self._on_timer)
+            self._timer.daemon = True
+            self._timer.start()
 
+    def _on_timer(self) -> None:
+        assert self.lock is not None, "the library makes it"
+        with self.lock:
+            now = self._clock()
+            self._tell_sums(now)
+            self._set_timer(now)
 
-class Handler(logging.StreamHandler[TextIO]):
-    """Writes to what is standard error at that moment: progress bars put themselves in its place."""
-
-    @property
-    def stream(self) -> TextIO:
-        """Where to write."""
-        return sys.stderr
-
-    @stream.setter
-    def stream(self, _stream: TextIO) -> None:
-        """Ignore what the library sets."""
-
-
-def set_up(level: int) -> None:
-    """Send what is logged at `level` and above to standard error."""
-    handler = Handler()
-    if level > logging.DEBUG:
-        handler.addFilter(Calm())
-    form = "%(levelname)s %(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(levelname)-7s %(message)s"
-    handler.setFormatter(Lines(form, "%Y-%m-%d %H:%M:%S"))
-    logging.basicConfig(level=level, handlers=[handler])
+    def _tell_sums(self, now: float, *, is_end: bool = False) -> None:
+        for lines, seconds, last in self._calm.sums(now, is_end=is_end):
+            try:
+                self._write(summed(lines, seconds, last))
+            except Exception:  # noqa: BLE001 - see `emit`
+                self.handleError(last)

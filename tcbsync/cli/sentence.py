@@ -12,7 +12,7 @@ from tcbsync.core.model import State
 from tcbsync.status import iso
 
 if TYPE_CHECKING:
-    from tcbsync.core.model import Fingerprint
+    from tcbsync.cli.looked import Looked
     from tcbsync.store.answers import Row, Wanting
 
 
@@ -22,13 +22,7 @@ class Facts(NamedTuple):
     mirror: str
     path: str
     key: str
-    kind: str
-    """file, directory, missing; or what it is instead, in words."""
-    fingerprint: Fingerprint | None
-    refusal: str
-    """Why the cloud would never take it."""
-    rule: dict[str, Any] | None
-    """Which ignore rule decides: `rule`, `file`, `line`, and the `path` or directory that it ignores."""
+    looked: Looked
     row: Row | None
     hold: str
     problem: str
@@ -47,34 +41,18 @@ class Facts(NamedTuple):
 
 def sentence(facts: Facts) -> tuple[str, bool]:
     """Say what becomes of the path, and whether cloud and disk agree on it."""
-    if facts.kind.startswith("root "):
-        return f"{facts.kind}; nothing is deleted, and all goes on by itself when the root is back", False
-    if hurdle := _hurdle(facts):
+    kind = facts.looked.kind
+    if kind.startswith("root "):
+        return f"{kind}; nothing is deleted, and all goes on by itself when the root is back", False
+    if hurdle := facts.looked.hurdle:
         return _not_mirrored(facts, hurdle)
-    if facts.kind == "missing":
+    if kind == "missing":
         return _gone(facts)
-    if facts.kind == "directory":
+    if kind == "directory":
         return _folder(facts)
-    if facts.problem:
-        return f"cannot be judged, and stays as it is in the cloud: {facts.problem}", False
+    if facts.problem or kind != "file":
+        return f"cannot be judged, and stays as it is in the cloud: {facts.problem or kind}", False
     return _file(facts)
-
-
-def _hurdle(facts: Facts) -> str:
-    """Say why the path is none that is mirrored; empty where it is one."""
-    if facts.rule is not None:
-        return ignored(facts.rule, facts.path)
-    if facts.refusal:
-        return f"cannot be mirrored: {facts.refusal}"
-    is_other = facts.kind not in ("file", "directory", "missing")
-    return f"is not mirrored: {facts.kind}" if is_other else ""
-
-
-def ignored(rule: dict[str, Any], path: str) -> str:
-    """Say by which rule a path is ignored."""
-    at = f" line {rule['line']} of" if rule["line"] else ""
-    through = "" if rule["path"] == path else f", which ignores {rule['path']}/ with all beneath it"
-    return f"is not mirrored: the rule {rule['rule']} in{at} {rule['file']}{through}"
 
 
 def _not_mirrored(facts: Facts, words: str) -> tuple[str, bool]:
@@ -130,7 +108,7 @@ def _file(facts: Facts) -> tuple[str, bool]:
     row = facts.row
     if row is None or row.state in (State.DELETE, State.HELD, State.KEPT):
         return f"is new, or back; {_look(facts)} sees it, and it is uploaded", False
-    if row.state == State.PROVED and row.fingerprint == facts.fingerprint:
+    if row.state == State.PROVED and row.fingerprint == facts.looked.fingerprint:
         return f"is mirrored: the cloud holds these bytes, proved {iso(row.since)}", True
     if row.state == State.PROVED:
         return f"has changed since the cloud proved it ({iso(row.since)}); {_look(facts)} compares it", False

@@ -46,7 +46,11 @@ def add_verbs(verbs: Verbs) -> None:
         " a killed daemon; after each step cloud and disk are compared byte for byte.",
         needs_config=False,
     )
-    demo.add_argument("--root", type=Path, metavar="DIR", help="mirror this folder instead; it is only read")
+    told = demo.add_mutually_exclusive_group()
+    told.add_argument("--root", type=Path, metavar="DIR", help="mirror this folder instead; it is only read")
+    told.add_argument(
+        "--day", action="store_true", help="a day of troubles instead, in two minutes: what the operator sees of each"
+    )
     demo.add_argument("--stay", action="store_true", help="keep running, and mirror what you change, until Ctrl-C")
 
 
@@ -110,4 +114,4 @@ def _announce(url: str, data: Path) -> None:
 def _demo(options: argparse.Namespace) -> int:
     from tcbsync.demo.story import tell  # noqa: PLC0415 - nobody else needs it
 
-    return tell(options.root, stays=options.stay)
+    return tell(options.root, is_day=options.day, stays=options.stay)

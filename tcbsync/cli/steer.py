@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, ask_daemon, at_work, declare, follow_daemon, load_config, needs_daemon, takes_json
+from tcbsync.cli.lines import Span
 from tcbsync.cli.output import as_json, plural, printable, say, warn
 from tcbsync.cli.paths import scopes
+from tcbsync.core.events import KINDS, documented
 from tcbsync.daemon.assemble import chosen
 from tcbsync.store import pauses
 from tcbsync.store.lock import StateLock
 
 if TYPE_CHECKING:
     from tcbsync.config.schema import Config
+    from tcbsync.core.events import Documented
 
 
 def add_verbs(verbs: Verbs) -> None:
@@ -57,9 +60,10 @@ def add_verbs(verbs: Verbs) -> None:
         "events",
         _events,
         "Show what the running daemon does, a line for each event. Uploads, deletes, failures, holds, changes of state;"
-        " with --json the documented objects, one a line. Ends with exit 1 where the daemon ends.",
+        " with --json objects, one a line; --list documents them all. Ends with exit 1 where the daemon ends.",
     )
     events.add_argument("--follow", "-f", action="store_true", help="go on, until Ctrl-C")
+    events.add_argument("--list", action="store_true", help="list every event with its level, fields and meaning")
     events.add_argument("--last", type=_count, default=20, metavar="N", help="how many of the newest ones first (20)")
     for verb in (reload, pause, resume, rescan, events):
         takes_json(verb)
@@ -139,6 +143,9 @@ async def _rescan(options: argparse.Namespace) -> int:
 
 
 async def _events(options: argparse.Namespace) -> int:
+    if options.list:
+        _list([documented(kind) for kind in KINDS], is_json=options.json)
+        return exits.DONE
     config = load_config(options)
     needs_daemon(config, "its log tells what happened before: `journalctl -u tcbsync`")
     values = {"follow": options.follow, "last": options.last}
@@ -151,6 +158,16 @@ async def _events(options: argparse.Namespace) -> int:
         warn("the daemon has ended")
         return exits.FAILED
     return exits.DONE
+
+
+def _list(events: list[Documented], *, is_json: bool) -> None:
+    if is_json:
+        as_json([event._asdict() for event in events])
+        return
+    for event in events:
+        fields = ", ".join(f"{name} ({kind})" for name, kind in event.fields.items())
+        say([Span(event.name, "strong"), f"  {event.level}", f"  {fields}" if fields else ""], hang=4)
+        say(f"    {event.meaning}", hang=4)
 
 
 def line(told: dict[str, Any]) -> str:

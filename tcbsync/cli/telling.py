@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tcbsync import status
 from tcbsync.cli.lines import Paper, Span, columns, laid
 from tcbsync.cli.output import sign, signed
-from tcbsync.cli.verdict import Verdict, is_unseen, tone_of, verdicts
 from tcbsync.core.words import ago, plural, size, span, stock
 from tcbsync.status import seconds_of
+from tcbsync.verdict import Verdict, is_unseen, mood_of, until, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,7 +42,7 @@ def status_lines(answer: Told, now: float, paper: Paper) -> list[str]:
 
 def verdict_lines(verdict: Verdict, paper: Paper) -> list[str]:
     """Give a sentence with its sign, what it means, and what to type."""
-    lines = laid(signed(verdict.tone, Span(verdict.headline, "strong")), paper, hang=2)
+    lines = laid(signed(verdict.mood, Span(verdict.headline, "strong")), paper, hang=2)
     lines += laid(f"  {verdict.detail}", paper, hang=2) if verdict.detail else []
     if verdict.command:
         lines += command_line(verdict.command, paper)
@@ -56,10 +56,10 @@ def command_line(command: str, paper: Paper) -> list[str]:
 
 def headline(mirror: Told) -> Line:
     """Give a mirror in a line: its state, and how much there is."""
-    tone = tone_of(mirror)
+    mood = mood_of(mirror)
     stored = stock(mirror["files"], held=mirror["held_deletes"], kept=mirror["kept"], count=mirror.get("bytes") or 0)
     state = mirror["state"].replace("_", " ")
-    return signed(tone, Span(mirror["name"], "strong"), ": ", Span(state, tone), f", {stored}")
+    return signed(mood, Span(mirror["name"], "strong"), ": ", Span(state, mood), f", {stored}")
 
 
 def _rows(mirror: Told, now: float) -> list[tuple[str, str]]:
@@ -134,9 +134,7 @@ def _when(text: str | None, now: float) -> str:
 
 def _service(service: Told, now: float) -> Iterator[tuple[str, str]]:
     if service["state"] not in ("ok", "stopped", "unknown"):
-        until = seconds_of(service["paused_until"])
-        when = "" if until is None or until <= now else f", next try in {span(until - now)}"
-        yield "service: ", f"{service['state']}{when}: {service['last_error']}"
+        yield "service: ", f"{service['state']}{until(service, now)}: {service['last_error']}"
     for limit in status.limits(service):
         yield "", limit
     if service.get("notice"):

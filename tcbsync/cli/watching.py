@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.cli.lines import Paper, laid
 from tcbsync.cli.output import is_steerable, paper, say
 from tcbsync.cli.telling import headline, status_lines, verdict_lines
-from tcbsync.cli.verdict import Verdict
 from tcbsync.core.errors import StateError
+from tcbsync.verdict import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

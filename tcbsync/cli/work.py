@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.cli import exits
 from tcbsync.cli.common import Verbs, declare, load_config, named, takes_json, takes_mirror
 from tcbsync.cli.lines import Span
+from tcbsync.cli.log import sum_up
 from tcbsync.cli.output import as_json, plural, say, seconds, signed, size, warn
 from tcbsync.config.load import find_config, load
 from tcbsync.core.words import stock
@@ -67,6 +68,7 @@ async def _sync(options: argparse.Namespace) -> int:
     else:
         outcomes = await once.sync(config, names, _nothing)
     took = time.monotonic() - started
+    sum_up()
     if options.json:
         as_json({"seconds": round(took, 3), "mirrors": [_described(outcome) for outcome in outcomes]})
     else:

@@ -24,7 +24,7 @@ _MD5 = re.compile(r'(?:W/)?"?([0-9a-fA-F]{32})"?')
 
 def read_json(asked: str, response: httpx.Response) -> dict[str, Any]:
     """Return the API's answer if it is a success. Raises CloudError. API docs: no errcode means errcode 0."""
-    answer = _json_object(response)
+    answer = json_object(response)
     if answer is not None and (errcode := integer(answer.get("errcode", 0))) != 0:
         if errcode is None:
             raise NoAnswer(f"{asked}: the answer's errcode is no number")
@@ -103,7 +103,8 @@ def content_of(response: httpx.Response) -> bytes:
     return b"".join(cast("httpx.ByteStream", response.stream))
 
 
-def _json_object(response: httpx.Response) -> dict[str, Any] | None:
+def json_object(response: httpx.Response) -> dict[str, Any] | None:
+    """Return an answer that is a JSON object; None where it is anything else."""
     try:
         answer = json.loads(content_of(response))
     except (ValueError, RecursionError):
@@ -118,12 +119,15 @@ def _element(text: str, name: str) -> str:
 
 def _patient(error: CloudError, response: httpx.Response) -> CloudError:
     if isinstance(error, Transient):
-        error.retry_after = _retry_after(response)
+        error.retry_after = retry_after(response)
     return error
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """RFC 9110: seconds, or a date, which is read against the answer's own Date, whatever our clock says."""
+def retry_after(response: httpx.Response) -> float | None:
+    """Return how long to wait, in seconds, where an answer says so.
+
+    RFC 9110: seconds, or a date, which is read against the answer's own Date, whatever our clock says.
+    """
     wish = response.headers.get("retry-after", "").strip()
     if wish.isdecimal() and len(wish) < 9:
         return float(wish)

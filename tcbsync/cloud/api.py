@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 
 BATCH = 50
 """API docs: at most 50 files in one batchdownloadfile or batchdeletefile call."""
@@ -48,6 +48,11 @@ class Body:
 
     A field with an empty text is left out, Content-Type too.
     """
+
+
+async def in_one(data: bytes) -> AsyncIterator[bytes]:
+    """Give what is in memory as a stream of one chunk."""
+    yield data
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from tcbsync.cloud.api import in_one
 from tcbsync.cloud.content_type import content_type
 from tcbsync.cloud.outgoing import PIECE, closed
 from tcbsync.core.errors import FileChanged, Refused
@@ -57,7 +58,7 @@ class Form(httpx.AsyncByteStream):
         chunks = self._body.chunks
         most = 0
         if isinstance(chunks, bytes):
-            chunks, most = _whole(chunks), PIECE
+            chunks, most = in_one(chunks), PIECE
         try:
             async for chunk in chunks:
                 left -= len(chunk)
@@ -74,10 +75,6 @@ class Form(httpx.AsyncByteStream):
         if left != 0:
             raise FileChanged(f"{self._key}: the file has not the {self._body.size} bytes that were announced")
         yield held + self._tail
-
-
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
-    yield data
 
 
 def fields_of(link: Link, body: Body) -> dict[str, str]:

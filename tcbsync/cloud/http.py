@@ -14,6 +14,7 @@ import httpx
 
 from tcbsync import __version__
 from tcbsync.cloud.address import host_of, request_url, split_origin
+from tcbsync.cloud.answers import content_of
 from tcbsync.cloud.form import Form
 from tcbsync.cloud.transport import AiohttpTransport, CertificateRejected, trusting
 from tcbsync.core.errors import CloudError, ConfigError, FileChanged, Misconfigured, NoAnswer
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 KERNEL_BUFFER = 4 * 1024 * 1024
 """Linux, tcp_wmem: so much of a body may still be under way when we have let go of its last byte."""
+
+LONGEST_PACKED = 64 * 1024
+"""Bytes may grow a thousandfold when they are unpacked."""
 
 _HEADERS = {"User-Agent": f"tcbsync/{__version__}", "Accept": "*/*", "Accept-Encoding": "identity"}
 
@@ -52,7 +56,7 @@ class Http:
         try:
             response = await self._transport.handle_async_request(self._request(method, url, body, media_type))
             if "content-encoding" in response.headers:  # though nobody asked for it; all other answers are as they came
-                response.read()
+                _unpack(response)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             failure = _failure(f"{asked}: {host_of(url)}", error)
         else:
@@ -85,6 +89,12 @@ class Http:
             "read": settings.read_seconds + min(size, KERNEL_BUFFER) / slowest,
         }
         return {"timeout": timeout, "deadline": settings.total_seconds + size / slowest}
+
+
+def _unpack(response: httpx.Response) -> None:
+    if len(content_of(response)) > LONGEST_PACKED:
+        raise httpx.RemoteProtocolError("the answer is packed, and too long for that")
+    response.read()
 
 
 @lru_cache(maxsize=64)

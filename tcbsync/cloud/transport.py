@@ -17,6 +17,7 @@ The refusal: no redirects, no cookies, no proxy from the environment, no unverif
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from base64 import b64encode
 from functools import cache
@@ -174,8 +175,10 @@ def _detail(error: Exception) -> str:
             reason = getattr(error.certificate_error, "verify_message", "")
         case aiohttp.ClientHttpProxyError():
             reason = f"HTTP {error.status}"
-        case aiohttp.ClientConnectorError():
+        case aiohttp.ClientConnectorDNSError() | aiohttp.ClientConnectorSSLError():
             reason = error.os_error.strerror
+        case aiohttp.ClientConnectorError():  # asyncio's own words are the address once more, as Python writes it
+            reason = os.strerror(error.os_error.errno) if error.os_error.errno else ""
         case _:
             reason = ""
     return f": {reason}" if reason else ""

@@ -19,7 +19,7 @@ from tcbsync.config.load import host_and_port, is_within
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tcbsync.config.schema import Config
+    from tcbsync.config.schema import Config, HeartbeatConfig, WebhookConfig
 
 CLOUD_RUN = Path("/.tencentcloudbase")
 """WeChat Cloud Run puts the token here; its mode is not the operator's, and nobody else is in that container."""
@@ -54,7 +54,13 @@ def _about_secrets(config: Config, path: Path) -> Iterator[str]:
 def _files(config: Config) -> dict[Path, str]:
     """Give the files that credentials come from, and what each of them holds."""
     named = {config.credentials.secret_file: "the secret", config.credentials.token_file: "the access token"}
+    named |= {place.url_file: "the address of a webhook" for place in _places(config)}
     return {Path(os.path.expandvars(name)): what for name, what in named.items() if name is not None}
+
+
+def _places(config: Config) -> list[WebhookConfig | HeartbeatConfig]:
+    """Give everything that has an address which is a secret."""
+    return [*config.notify.webhooks, *filter(None, [config.notify.heartbeat])]
 
 
 def _held_by(config: Config) -> str:
@@ -63,6 +69,7 @@ def _held_by(config: Config) -> str:
         (config.credentials.secret is not None, "the secret"),
         ("@" in (config.service.proxy or ""), "the proxy's password"),
         ("?" in (config.credentials.token_url or ""), "what the token server is asked with"),
+        (any(place.url for place in _places(config)), "the address of a webhook"),
     )
     return next((what for is_there, what in told if is_there), "")
 
@@ -114,6 +121,10 @@ def _about_wires(config: Config, path: Path) -> Iterator[str]:
     for key, address in addresses.items():
         if address.startswith("http://") and _is_public(urlsplit(address).hostname or ""):
             yield f"{path}: {key} is http:// to a public host: access tokens travel in the clear; use https://"
+    for place in _places(config):
+        address = place.url or ""
+        if address.startswith("http://") and _is_public(urlsplit(address).hostname or ""):
+            yield f"{path}: a url of notify is http:// to a public host: its key travels in the clear; use https://"
 
 
 def _is_public(host: str) -> bool:

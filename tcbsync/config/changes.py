@@ -1,6 +1,6 @@
 """What is different between two configurations, in words and by key. Pure.
 
-No value is shown that may be a secret: of the credentials, and of the proxy, only the keys.
+No value is shown that may be a secret: of the credentials, of the proxy, and of webhooks, only the keys.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One thing that is different. `what`: a mirror's name, `service`, `credentials`, `web` or `state_dir`."""
+    """One thing that is different. `what`: a mirror's name, `state_dir`, or a section such as `service`."""
 
     what: str
     kind: str
@@ -44,7 +44,7 @@ def changes(old: Config, new: Config) -> list[Change]:
             is_moved = (before[name].env, before[name].prefix) != (mirror.env, mirror.prefix)
             words = f"{change.words}; at the old place {_left(name)}" if is_moved else change.words
             found.append(dataclasses.replace(change, words=words))
-    for section in ("service", "credentials"):
+    for section in ("service", "credentials", "notify"):
         if getattr(old, section) != getattr(new, section):
             found.append(_changed(section, getattr(old, section), getattr(new, section)))
     if old.web != new.web:

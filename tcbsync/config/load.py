@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Mapping
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +18,25 @@ from tcbsync.core.errors import ConfigError
 from tcbsync.core.ignore import rule_problem
 from tcbsync.core.keys import prefix_problem
 from tcbsync.core.timetable import clashes, minutes_of
+from tcbsync.local.glance import glance
 
 if TYPE_CHECKING:
-    from tcbsync.config.schema import CredentialsConfig, MirrorConfig, ServiceConfig, WebConfig
+    from tcbsync.config.schema import (
+        CredentialsConfig,
+        HeartbeatConfig,
+        MirrorConfig,
+        NotifyConfig,
+        ServiceConfig,
+        WebConfig,
+        WebhookConfig,
+    )
 
 PLACES = (Path("config.yaml"), Path("/etc/tcbsync/config.yaml"))
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command", "token_url", "no_token")
 WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
+URL_SOURCES = ("url", "url_env", "url_file")
+HOOK = re.compile(r"https?://[^/?#\s@]+([/?]\S*)?")
 SECRET = re.compile(r"[0-9a-f]{32}")
 """WeChat's app secrets. One that is put where its name belongs would be shown as "not found"."""
 HOST = re.compile(r"[A-Za-z0-9._-]+|\[?[0-9A-Fa-f:.]+\]?")
@@ -114,6 +126,7 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     _check_credentials(config.credentials, mistakes)
     if config.web is not None:
         _check_web(config.web, mistakes)
+    _check_notify(config.notify, mistakes)
     if config.mirrors is WRONG:
         return
     whole = [(index, mirror) for index, mirror in enumerate(config.mirrors) if is_whole(mirror)]
@@ -121,8 +134,14 @@ def _check(config: Config, mistakes: Mistakes) -> None:
         _check_mirror(mirror, f"mirrors[{index}]", mistakes)
         if config.state_dir is not WRONG and is_within(config.state_dir, mirror.root):
             mistakes.add("state_dir", f"must not be inside the root of mirror {mirror.name}: it would be mirrored too")
+    roots = {mirror.root: _real(mirror.root) for _, mirror in whole}
     for (_, one), (index, other) in combinations(whole, 2):
         _check_pair(one, other, f"mirrors[{index}]", mistakes)
+        is_inside = roots[other.root].is_relative_to(roots[one.root])
+        is_around = roots[one.root].is_relative_to(roots[other.root])
+        if is_inside or is_around:
+            how = "is the same as" if is_inside and is_around else "is inside" if is_inside else "is around"
+            mistakes.add(f"mirrors[{index}].root", f"{how} the root of mirror {one.name}")
 
 
 def _check_service(service: ServiceConfig, mistakes: Mistakes) -> None:
@@ -140,6 +159,34 @@ def _check_web(web: WebConfig, mistakes: Mistakes) -> None:
     for index, host in enumerate(web.hosts):
         if not HOST.fullmatch(host):
             mistakes.add(f"web.hosts[{index}]", "must be a host's name or address, without a port")
+
+
+def _check_notify(notify: NotifyConfig, mistakes: Mistakes) -> None:
+    for index, webhook in enumerate(notify.webhooks):
+        if webhook is not WRONG:
+            _check_address(webhook, f"notify.webhooks[{index}]", mistakes)
+    if notify.heartbeat is not None:
+        _check_address(notify.heartbeat, "notify.heartbeat", mistakes)
+
+
+def _check_address(place: WebhookConfig | HeartbeatConfig, key: str, mistakes: Mistakes) -> None:
+    """Check where an address comes from. It is a secret, and never shown."""
+    given = [source for source in URL_SOURCES if getattr(place, source) is not None]
+    if len(given) != 1:
+        found = f"found {' and '.join(given)}" if given else "found none"
+        mistakes.add(key, f"give exactly one of {', '.join(URL_SOURCES)}; {found}")
+    for source in given:
+        value = getattr(place, source)
+        if source == "url" and not is_address(value):
+            mistakes.add(f"{key}.url", "must be a URL that begins with https:// or http://, with no login in it")
+        if source != "url" and (not value or "://" in value):
+            looks = "looks like the address itself" if value else "is empty"
+            mistakes.add(f"{key}.{source}", f"must be the name of where the address is, and {looks}")
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address that can be posted to."""
+    return bool(HOOK.fullmatch(text)) and _has_host(text)
 
 
 def host_and_port(listen: str) -> tuple[str, int]:
@@ -211,12 +258,16 @@ def _check_pair(one: MirrorConfig, other: MirrorConfig, key: str, mistakes: Mist
         mistakes.add(f"{key}.name", f"{other.name} is there twice")
     if one.env == other.env and (one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)):
         mistakes.add(f"{key}.prefix", f"overlaps with that of mirror {one.name} in the same env")
-    is_inside, is_around = is_within(other.root, one.root), is_within(one.root, other.root)
-    if is_inside or is_around:
-        how = "is the same as" if is_inside and is_around else "is inside" if is_inside else "is around"
-        mistakes.add(f"{key}.root", f"{how} the root of mirror {one.name}")
 
 
 def is_within(path: Path, above: Path) -> bool:
     """Whether `path` is `above` or lies beneath it, whatever links lead there."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(above))
+    return _real(path).is_relative_to(_real(above))
+
+
+def _real(path: Path) -> Path:
+    """Follow the links; not where a disk does not answer: that is no reason not to start."""
+    try:
+        return Path(glance(str(path), partial(os.path.realpath, path)))
+    except TimeoutError:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - it takes out dots, and looks at nothing

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 POSITIVE = {"min": 0.001}
 COUNT = {"min": 1}
@@ -92,6 +92,41 @@ class WebConfig:
     hosts: tuple[str, ...] = ()
 
 
+What = Literal["held", "failed", "offline", "blocked", "quota", "recovered"]
+"""What a message may be about."""
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookConfig:
+    """A place that messages are posted to. Its address comes from exactly one of the first three, and is a secret."""
+
+    url: str | None = field(default=None, repr=False)
+    url_env: str | None = None
+    url_file: str | None = None
+    format: Literal["json", "wecom"] = "json"
+    about: tuple[What, ...] = get_args(What)
+    language: Literal["en", "zh"] = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatConfig:
+    """An address that is asked for every so many seconds while every part moves; where from: see WebhookConfig."""
+
+    url: str | None = field(default=None, repr=False)
+    url_env: str | None = None
+    url_file: str | None = None
+    seconds: float = _option(300.0, min=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Who is told of troubles. Times in seconds."""
+
+    settle_seconds: float = _option(90.0, min=0)
+    webhooks: tuple[WebhookConfig, ...] = field(default=(), repr=False)
+    heartbeat: HeartbeatConfig | None = field(default=None, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """A whole configuration."""
@@ -101,3 +136,4 @@ class Config:
     credentials: CredentialsConfig = field(default_factory=CredentialsConfig)
     service: ServiceConfig = field(default_factory=ServiceConfig)
     web: WebConfig | None = field(default_factory=WebConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)

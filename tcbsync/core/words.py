@@ -36,13 +36,8 @@ def span(seconds: float) -> str:
 
 
 def ago(seconds: float) -> str:
-    """Write how long ago something was: `just now`, `12 seconds ago`, `2 minutes ago`, `3 hours ago`, `5 days ago`."""
-    if seconds < 5:
-        return "just now"
-    for most, what, length in ((90, "second", 1), (90 * 60, "minute", 60), (36 * 3600, "hour", 3600)):
-        if seconds < most:
-            return f"{plural(round(seconds / length), what)} ago"
-    return f"{plural(round(seconds / 86400), 'day')} ago"
+    """Write how long ago something was: `just now`, `12 s ago`, `2 min ago`, `3 h ago`, `5 days ago`."""
+    return "just now" if seconds < 5 else f"{span(seconds)} ago"
 
 
 def seconds(count: float) -> str:

@@ -10,6 +10,7 @@ from tcbsync.core.errors import ConfigError
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays, Settle
 from tcbsync.core.timetable import timetable
+from tcbsync.daemon.events import Events
 from tcbsync.daemon.service import WRONG_CREDENTIALS, Client, Service
 from tcbsync.engine.busy import Busy
 from tcbsync.engine.host import Host
@@ -59,11 +60,13 @@ class Assembly:
         return self._manifests[key]
 
     async def mirror(self, config: MirrorConfig) -> Mirror:
-        """Put a mirror together, as one of those here. Raises StateError."""
-        mirror = _mirror(config, await self.manifest(config), self)
-        mirror.parts.brake.is_on = config.name in paused(self.state_dir)
+        """Put a mirror together; it is one of those here when it is added. Raises StateError."""
+        return _mirror(config, await self.manifest(config), self)
+
+    def add(self, mirror: Mirror) -> None:
+        """Count it among those here. It stands still where a person wished so, of this mirror or one before it."""
+        mirror.parts.brake.pause(paused(self.state_dir).get(mirror.name))
         self.mirrors.append(mirror)
-        return mirror
 
 
 def connect(config: Config) -> HttpCloud:
@@ -92,7 +95,8 @@ async def assembled(
 ) -> AsyncIterator[Assembly]:
     """Hold the state directory in the name of `what`, with everything open, until the end of the block.
 
-    `grace` False: deletes need not wait, since somebody is waiting for them. Raises ConfigError, StateError.
+    `grace` False: deletes need not wait, since somebody is waiting for them. Without `tell`, events are told to the log
+    alone. Raises ConfigError, StateError.
     """
     mirrors = chosen(config, names)
     Host.prepare()
@@ -100,19 +104,16 @@ async def assembled(
     try:
         store = Store(config.state_dir, what)
         try:
-            pace = _pace(config.service, host or Host())
-            assembly = Assembly(config.state_dir, store, service, pace, grace, tell or _to_nobody)
+            tell = tell or Events(kept=0).tell
+            pace = _pace(config.service, host or Host(), tell)
+            assembly = Assembly(config.state_dir, store, service, pace, grace, tell)
             for mirror in mirrors:
-                await assembly.mirror(mirror)
+                assembly.add(await assembly.mirror(mirror))
             yield assembly
         finally:
             await store.close()
     finally:
         await service.close()
-
-
-def _to_nobody(_event: Event, _mirror: str) -> None:
-    """Tell nobody."""
 
 
 def _mirror(config: MirrorConfig, manifest: Manifest, assembly: Assembly) -> Mirror:
@@ -166,8 +167,14 @@ def _form(config: MirrorConfig) -> dict[str, str]:
     return form if config.cache_control is None else form | {"Cache-Control": config.cache_control}
 
 
-def _pace(service: ServiceConfig, host: Host) -> Pace:
-    return Pace(host, uploads=uploads_of(service), deletes=service.deletes, timetable=limits(service))
+def _pace(service: ServiceConfig, host: Host, tell: Callable[[Event, str], None]) -> Pace:
+    return Pace(
+        host,
+        uploads=uploads_of(service),
+        deletes=service.deletes,
+        timetable=limits(service),
+        tell=lambda event: tell(event, ""),
+    )
 
 
 def uploads_of(service: ServiceConfig) -> int:

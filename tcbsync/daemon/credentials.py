@@ -1,4 +1,7 @@
-"""From the configuration's words to a source of access tokens. Reads the secret, and hands it on to nobody else."""
+"""From the configuration's words to a source of access tokens, and to the addresses of webhooks.
+
+Reads secrets, and hands them on to nobody else.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.sources import CommandSource, FileSource, NoToken, SecretSource, UrlSource
+from tcbsync.config.load import is_address
 from tcbsync.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from tcbsync.cloud.tokens import TokenSource
-    from tcbsync.config.schema import CredentialsConfig
+    from tcbsync.config.schema import CredentialsConfig, HeartbeatConfig, WebhookConfig
 
 
 def token_source(credentials: CredentialsConfig) -> TokenSource:
@@ -32,20 +36,38 @@ def token_source(credentials: CredentialsConfig) -> TokenSource:
 
 
 def _secret(credentials: CredentialsConfig) -> str:
-    if credentials.secret is not None:
-        secret, where = credentials.secret, "credentials.secret"
-    elif credentials.secret_env is not None:
-        where = f"the environment variable {credentials.secret_env} (credentials.secret_env)"
-        secret = os.environ.get(credentials.secret_env, "")
+    given = (credentials.secret, credentials.secret_env, credentials.secret_file)
+    return read_secret("the secret", "credentials.secret", given, hint="the app's secret is on mp.weixin.qq.com")
+
+
+def address(place: WebhookConfig | HeartbeatConfig, key: str) -> str:
+    """Give the address of a webhook or a heartbeat, which `key` names. Raises ConfigError where it cannot be had."""
+    text = read_secret("the address", f"{key}.url", (place.url, place.url_env, place.url_file))
+    if not is_address(text):
+        raise ConfigError(f"the address that {key} names is none", hint="it begins with https:// or http://")
+    return text
+
+
+def read_secret(what: str, key: str, given: tuple[str | None, str | None, str | None], hint: str = "") -> str:
+    """Give what is written out, or in a variable of the environment, or in a file: the first that is not None.
+
+    `key`, `key`_env and `key`_file are the options that say so. Raises ConfigError.
+    """
+    plain, variable, name = given
+    if plain is not None:
+        text, where = plain, key
+    elif variable is not None:
+        where = f"the environment variable {variable} ({key}_env)"
+        text = os.environ.get(variable, "")
     else:
-        path = Path(os.path.expandvars(credentials.secret_file or ""))
-        where = f"{path} (credentials.secret_file)"
+        path = Path(os.path.expandvars(name or ""))
+        where = f"{path} ({key}_file)"
         try:
-            secret = path.read_text("utf-8")
+            text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "not a text"
-            hint = "a variable in it is not set" if "$" in str(path) else ""
-            raise ConfigError(f"the secret cannot be read from {where}: {reason}", hint=hint) from None
-    if not secret.strip():
-        raise ConfigError(f"the secret is empty or missing: {where}", hint="the app's secret is on mp.weixin.qq.com")
-    return secret.strip()
+            unset = "a variable in it is not set" if "$" in str(path) else ""
+            raise ConfigError(f"{what} cannot be read from {where}: {reason}", hint=unset) from None
+    if not text.strip():
+        raise ConfigError(f"{what} is empty or missing: {where}", hint=hint)
+    return text.strip()

@@ -1,23 +1,27 @@
-"""Tells events to whoever listens: the newest ones are kept, and nobody who reads slowly holds anything up.
+"""Tells events: to the log, and to whoever listens. The newest are kept, and nobody who reads slowly holds anything up.
 
-Rule: to tell costs neither time nor memory without a limit. Who falls behind loses the oldest of what waits for him,
-and is told how many.
+Rule: an event that is told is its line of the log; there is no second one. To tell costs neither time nor memory
+without a limit. Who falls behind loses the oldest of what waits for him, and is told how many.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.events import Dropped, described
+from tcbsync.core.sentences import Troubles, sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from tcbsync.core.events import Event
+    from tcbsync.core.events import Event, Level
+
+log = logging.getLogger("tcbsync")
 
 KEPT = 1000
 """So many events are kept for who asks later, and so many may wait for one reader."""
@@ -27,17 +31,28 @@ class Events:
     """What has happened since the start. Belongs to the event loop that it is told in."""
 
     def __init__(self, clock: Callable[[], float] = time.time, kept: int = KEPT) -> None:
+        """With `kept` 0 there is the log alone: for a process that nobody can ask."""
         self._clock = clock
         self._kept = kept
         self._newest: deque[dict[str, Any]] = deque(maxlen=kept)
         self._readers: list[_Reader] = []
+        self._troubles = Troubles()
 
     def __repr__(self) -> str:
         return f"<Events {len(self._newest)} kept, {len(self._readers)} readers>"
 
     def tell(self, event: Event, mirror: str = "") -> None:
         """Tell everybody. Never waits."""
+        for told, level in self._troubles.judge(event, mirror):
+            self._tell(told, mirror, level)
+
+    def _tell(self, event: Event, mirror: str, level: Level) -> None:
+        is_logged = log.isEnabledFor(level)
+        if not (is_logged or self._kept):
+            return
         told = self._dated(event, mirror)
+        if is_logged:
+            log.log(level, "%s", sentence(event, mirror), extra={"told": told})
         self._newest.append(told)
         for reader in self._readers:
             reader.take(told)

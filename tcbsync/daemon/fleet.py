@@ -11,13 +11,13 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tcbsync.core.errors import StateError
 from tcbsync.daemon.watching import Watching
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
 
-    from tcbsync.config.schema import MirrorConfig
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.engine.mirror import Mirror
 
@@ -82,12 +82,13 @@ class Fleet:
         task.add_done_callback(self._spawned.discard)
         return task
 
-    async def add(self, config: MirrorConfig) -> None:
-        """Put a mirror together and let it run. Raises StateError."""
-        await self.start([await self._assembly.mirror(config)])
+    async def add(self, mirror: Mirror) -> None:
+        """Let one more mirror run."""
+        self._assembly.add(mirror)
+        await self.start([mirror])
 
     async def stop(self, name: str) -> None:
-        """Let a mirror end, and what it has in flight land."""
+        """Let a mirror end, and what it has in flight land. Never fails."""
         sailing = self._sailing[name]
         mirror = sailing.watching.mirror
         mirror.parts.brake.is_on = mirror.parts.brake.is_stopping = True
@@ -98,7 +99,9 @@ class Fleet:
         if sailing.task is not None:
             sailing.task.cancel()
             await asyncio.wait([sailing.task])
-        await mirror.parts.manifest.write(rows.deleting, [])  # after it, all that was written before is durable
+        # After it, all that was written before is durable; or has failed, so that its rows want it done again.
+        with contextlib.suppress(StateError):
+            await mirror.parts.manifest.write(rows.deleting, [])
         del self._sailing[name]
         self._assembly.mirrors.remove(mirror)
 

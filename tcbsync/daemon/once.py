@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from tcbsync import status
 from tcbsync.core.errors import Misconfigured
 from tcbsync.daemon.assemble import WRONG_CREDENTIALS, assembled
-from tcbsync.store.pauses import paused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -88,5 +87,5 @@ def _outcome(config: Config, assembly: Assembly, mirror: Mirror) -> Outcome:
         service_state=gate.state if gate else "ok",
         service_error=str(error) if error else "",
         is_wrong_credentials=isinstance(error, Misconfigured) and error.code in WRONG_CREDENTIALS,
-        paused_at=paused(config.state_dir).get(mirror.name),
+        paused_at=mirror.parts.brake.paused_at,
     )

@@ -1,16 +1,17 @@
 """Reads the configuration again and applies what is different, while everything that is the same goes on.
 
 Rule: all or nothing. What can be wrong is found out before anything is touched: the file, the secret, whether the
-service takes it, the manifest of a new mirror. After that a mirror that went, or changed, is stopped (it begins nothing
-more, and what is in flight lands), and the others never notice. Rows and objects of a mirror that went stay.
+service takes it, the manifest of a new mirror, each mirror put together. What is done after that cannot fail: a mirror
+that went, or changed, is stopped (it begins nothing more, and what is in flight lands), and the others never notice. A
+defect in it ends the daemon, and the next start goes by the file. Rows and objects of a mirror that went stay.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.config.changes import Change, changes
@@ -23,15 +24,25 @@ from tcbsync.daemon.vitals import silent_seconds
 from tcbsync.status import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tcbsync.config.schema import Config
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.daemon.fleet import Fleet
-
-log = logging.getLogger(__name__)
+    from tcbsync.engine.mirror import Mirror
 
 ROTATED = Change("credentials", "changed", words="the secret was read anew")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """Another configuration, and what is made ready for it."""
+
+    config: Config
+    client: Client
+    found: list[Change]
+    fresh: Sequence[Mirror] = ()
+    """Mirrors that are new or different, put together."""
 
 
 class Reload:
@@ -43,6 +54,8 @@ class Reload:
         """When and why the last try was refused; empty: what is in force is what the file said."""
         self.turn = asyncio.Lock()
         """Whoever adds, removes or forgets mirrors."""
+        self.on_applied: Callable[[Config], None] = lambda _: None
+        """Is told of each configuration that has come into force."""
         self._read = read
         self._assembly = assembly
         self._fleet = fleet
@@ -58,9 +71,9 @@ class Reload:
     async def reload(self, *, dry_run: bool) -> dict[str, Any]:
         """Apply the file as it is now, or only say what that would change. Raises ConfigError, StateError."""
         if dry_run:
-            _, client, found = await self._looked()
-            await client.cloud.close()
-            return {"applied": False, "changes": [_told(change) for change in found]}
+            looked = await self._looked()
+            await looked.client.cloud.close()
+            return {"applied": False, "changes": [_told(change) for change in looked.found]}
         # Whoever asked may hang up: what was begun is finished all the same, or mirrors would be missing.
         outcome = await asyncio.shield(self._fleet.spawn(self._outcome()))
         if isinstance(outcome, TcbsyncError):
@@ -71,21 +84,20 @@ class Reload:
         async with self.turn:
             notify(RELOADING="1", MONOTONIC_USEC=str(time.monotonic_ns() // 1000))
             try:
-                found = await self._apply()
+                ready = await self._prepared()
             except TcbsyncError as error:
                 words = "; ".join(line.strip() for line in str(error).splitlines())
                 self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
-                log.error("the configuration is not reloaded, the one before stays in force: %s", words)  # noqa: TRY400
                 self._assembly.tell(ReloadRefused(words), "")
-                return error
-            finally:
                 notify(READY="1")
-            self.notice = ""
-            log.info("the configuration was reloaded: %s", "; ".join(map(str, found)) or "nothing is different")
+                return error
+            await self._carry_out(ready)
+            notify(READY="1")
+            self.notice, found = "", ready.found
             self._assembly.tell(Reloaded([str(change) for change in found]), "")
             return found
 
-    async def _looked(self) -> tuple[Config, Client, list[Change]]:
+    async def _looked(self) -> _Ready:
         """Read the file and the secret, and compare. Touches nothing."""
         config = await asyncio.to_thread(self._read)
         found = changes(self.config, config)
@@ -98,28 +110,29 @@ class Reload:
         is_named = any(change.what == "credentials" for change in found)
         if not is_named and not client.knows(self._assembly.service.client):
             found.append(ROTATED)
-        return config, client, found
+        return _Ready(config, client, found)
 
-    async def _apply(self) -> list[Change]:
-        config, client, found = await self._looked()
+    async def _prepared(self) -> _Ready:
+        """Do all that can fail. What is in force is not touched. Raises ConfigError, StateError."""
+        ready = await self._looked()
         before = {mirror.name: mirror for mirror in self.config.mirrors}
-        after = {mirror.name: mirror for mirror in config.mirrors}
         try:
-            if not client.knows(self._assembly.service.client):
-                await try_out(client)
-            for mirror in config.mirrors:
-                await self._assembly.manifest(mirror)
+            if not ready.client.knows(self._assembly.service.client):
+                await try_out(ready.client)
+            fresh = [mirror for mirror in ready.config.mirrors if before.get(mirror.name) != mirror]
+            return replace(ready, fresh=[await self._assembly.mirror(mirror) for mirror in fresh])
         except BaseException:
-            await client.cloud.close()
+            await ready.client.cloud.close()
             raise
-        await self._change_service(config, client)
-        gone = [name for name, mirror in before.items() if after.get(name) != mirror]
-        await asyncio.gather(*map(self._fleet.stop, gone))
-        self.config = config
-        for name, mirror in after.items():
-            if before.get(name) != mirror:
-                await self._fleet.add(mirror)
-        return found
+
+    async def _carry_out(self, ready: _Ready) -> None:
+        after = {mirror.name: mirror for mirror in ready.config.mirrors}
+        await self._change_service(ready.config, ready.client)
+        await asyncio.gather(*(self._fleet.stop(old.name) for old in self.config.mirrors if after.get(old.name) != old))
+        self.config = ready.config
+        for mirror in ready.fresh:
+            await self._fleet.add(mirror)
+        self.on_applied(ready.config)
 
     async def _change_service(self, config: Config, client: Client) -> None:
         current, pace = self._assembly.service.client, self._assembly.pace

@@ -1,4 +1,4 @@
-"""What a person can have a running daemon do: reload, pause, resume, rescan, flush, forget; explain and events tell.
+"""What a person can have a running daemon do; explain and events tell.
 
 Each answers over the control socket, as the documented JSON of the verb of the same name.
 """
@@ -6,14 +6,14 @@ Each answers over the control socket, as the documented JSON of the verb of the 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcbsync.core.errors import ConfigError, StateError
-from tcbsync.core.events import Paused, Resumed
+from tcbsync.core.events import Approved, Paused, Resumed, Retried
 from tcbsync.core.keys import normal
 from tcbsync.daemon.flushing import Flushing
 from tcbsync.daemon.forget import forget
-from tcbsync.store import pauses
+from tcbsync.store import pauses, rows
 from tcbsync.store.forgetting import Living
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tcbsync.daemon.reload import Reload
     from tcbsync.engine.mirror import Mirror
     from tcbsync.store.report import Report
+
+T = TypeVar("T")
 
 
 class Verbs:
@@ -42,6 +44,9 @@ class Verbs:
     def handlers(self) -> dict[str, Any]:
         """Give what the control socket answers, by verb."""
         return {
+            "retry": self._retry,
+            "approve": self._approve,
+            "distrust": self._distrust,
             "pause": self._pause,
             "resume": self._resume,
             "rescan": self._rescan,
@@ -51,7 +56,7 @@ class Verbs:
             **({"reload": self._on_reload, "forget": self._forget} if self._reload else {}),
         }
 
-    def named(self, values: Mapping[str, Any]) -> list[Mirror]:
+    def _named(self, values: Mapping[str, Any]) -> list[Mirror]:
         """Give the mirror that was named, or all. Raises ConfigError."""
         name = values.get("mirror", "")
         mirrors = [mirror for mirror in self._assembly.mirrors if name in ("", mirror.name)]
@@ -66,29 +71,58 @@ class Verbs:
         yield await self._reload.reload(dry_run=bool(values.get("dry_run")))
 
     async def _pause(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        names, now = [each.name for each in self.named(values)], self._assembly.pace.host.now()
+        names, now = [each.name for each in self._named(values)], self._assembly.pace.host.now()
         async with self._pausing:
-            new = await asyncio.to_thread(pauses.pause, self._assembly.state_dir, names, now)
-            mirrors = self.named(values)  # anew: a reload may have put another in the place of one
-            for mirror in mirrors:
-                mirror.parts.brake.is_on = True
-        for mirror in mirrors:
-            if mirror.name in new:
-                self._assembly.tell(Paused(), mirror.name)
-        return {each.name: {"was": each.name in new, "in_flight": len(each.parts.busy)} for each in mirrors}
+            await asyncio.to_thread(pauses.pause, self._assembly.state_dir, names, now)
+            return self._braked(values, now)
 
     async def _resume(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        names = [each.name for each in self.named(values)]
+        names = [each.name for each in self._named(values)]
         async with self._pausing:
-            ended = await asyncio.to_thread(pauses.resume, self._assembly.state_dir, names)
-            mirrors = self.named(values)
-            for mirror in mirrors:
-                mirror.parts.brake.is_on = mirror.parts.brake.is_stopping
-                mirror.nudge()
-        for mirror in mirrors:
-            if mirror.name in ended:
-                self._assembly.tell(Resumed(), mirror.name)
-        return {each.name: {"was": each.name in ended, "in_flight": len(each.parts.busy)} for each in mirrors}
+            await asyncio.to_thread(pauses.resume, self._assembly.state_dir, names)
+            return self._braked(values, None)
+
+    def _braked(self, values: Mapping[str, Any], since: float | None) -> dict[str, Any]:
+        """Let the brakes do what is durable by now, and say of which mirrors it was not so before."""
+        told = {}
+        for mirror in self._named(values):  # anew: a reload may have put another in the place of one
+            brake = mirror.parts.brake
+            is_news = (brake.paused_at is None) != (since is None)
+            if is_news:
+                brake.pause(since)
+                self._assembly.tell(Resumed() if since is None else Paused(), mirror.name)
+            mirror.nudge()
+            told[mirror.name] = {"was": is_news, "in_flight": len(mirror.parts.busy)}
+        return told
+
+    async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
+        counts = await self._write(rows.retry, values)
+        for name, count in counts.items():
+            if count:
+                self._events.tell(Retried(count), name)
+        return counts
+
+    async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
+        counts = await self._write(rows.approve, values, listing=str(values.get("listing", "")))
+        for name, count in counts.items():
+            if count:
+                self._events.tell(Approved(count), name)
+        return counts
+
+    async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
+        """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
+        counts = {}
+        for mirror in self._named(values):
+            counts[mirror.name] = await mirror.parts.manifest.write(command, **arguments)
+            mirror.hint([("", True)])
+            mirror.nudge()
+        return counts
+
+    async def _distrust(self, values: Mapping[str, Any]) -> dict[str, int]:
+        (mirror,) = self._named(values)
+        count = await mirror.parts.manifest.write(rows.distrust, values["paths"])
+        mirror.nudge()
+        return {mirror.name: count}
 
     async def _rescan(self, values: Mapping[str, Any]) -> dict[str, Any]:
         for mirror, scope in self._scopes(values):
@@ -97,7 +131,7 @@ class Verbs:
 
     def _scopes(self, values: Mapping[str, Any]) -> list[tuple[Mirror, str]]:
         """Give the scopes that were named, each with its mirror. Raises ConfigError."""
-        return [(self.named({"mirror": name})[0], scope) for name, scope in values["scopes"]]
+        return [(self._named({"mirror": name})[0], scope) for name, scope in values["scopes"]]
 
     async def _flush(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         seconds = float(values["seconds"]) if values.get("waits") else None
@@ -110,7 +144,7 @@ class Verbs:
                 work.close()
 
     async def _explain(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        (mirror,) = self.named(values)
+        (mirror,) = self._named(values)
         path, now = values["path"], asyncio.get_running_loop().time()
         gate = self._assembly.pace.closed(mirror.parts.target.env)
         return {
@@ -119,6 +153,7 @@ class Verbs:
             "is_looking": mirror.looks.is_looking,
             "has_scanned": mirror.looks.has_scanned,
             "root_problem": mirror.looks.root_problem,
+            "paused_at": mirror.parts.brake.paused_at,
             "service": gate.state if gate else "ok",
             "service_error": str(gate.error) if gate else None,
         }
@@ -132,11 +167,43 @@ class Verbs:
             for told in self._events.newest(last):
                 yield told
 
-    async def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    def _forget(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:
         assert self._reload is not None, "else there is no such verb"
         if self._reload.turn.locked():
             raise StateError("a reload, or another forget, is under way", hint="say it again in a moment")
+        return newest(self._forgetting(values, self._reload))
+
+    async def _forgetting(self, values: Mapping[str, Any], reload: Reload) -> AsyncIterator[dict[str, Any]]:
         former = Living(str(values["mirror"]), str(values["env"]), str(values["prefix"]))
-        async with self._reload.turn:
-            async for told in forget(self._assembly, self._reload.config, former, deletes=bool(values["deletes"])):
+        async with reload.turn:
+            async for told in forget(self._assembly, reload.config, former, deletes=bool(values["deletes"])):
                 yield told
+
+
+async def newest(values: AsyncIterator[T]) -> AsyncIterator[T]:
+    """Give what comes, to its end. Who reads slowly misses what is not the newest: nothing waits for him.
+
+    When he hangs up, that which gives is cancelled.
+    """
+    kept: list[T] = []
+    news = asyncio.Event()
+
+    async def take() -> None:
+        try:
+            async for value in values:
+                kept[:] = [value]
+                news.set()
+        finally:
+            news.set()
+
+    taking = asyncio.create_task(take())
+    try:
+        while kept or not taking.done():
+            await news.wait()
+            news.clear()
+            if kept:
+                yield kept.pop()
+        await taking
+    finally:
+        taking.cancel()
+        await asyncio.wait([taking])

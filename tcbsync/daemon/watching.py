@@ -10,6 +10,7 @@ import time
 from math import inf
 from typing import TYPE_CHECKING
 
+from tcbsync.core.events import WatchingChanged
 from tcbsync.core.keys import normal
 from tcbsync.local.watch import Watcher, WatchMode, WatchState
 
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
+ARM_SECONDS = 0.5
+"""So often it is asked whether a disk that did not answer was looked at."""
 
 
 class Watching:
@@ -38,6 +41,9 @@ class Watching:
         self._lock = threading.Lock()
         self._pending: dict[str, bool] = {}
         self._told: tuple[WatchMode, str] | None = None
+        self._arming: asyncio.Task[None] | None = None
+        """It waits for a disk that does not answer."""
+        self._is_over = asyncio.Event()
         self._rules: Rules | None = None
         """By which directories are watched or not. They outlive a root that is missing for a while."""
 
@@ -49,18 +55,46 @@ class Watching:
     @property
     def silent_seconds(self) -> float:
         """For how long its threads were not seen at work; for ever where one of them has died."""
+        if self._arming is not None and not self._arming.done():
+            return 0.0  # nothing watches a disk that does not answer
         return time.monotonic() - self.state.heartbeat if self._watcher.is_alive() else inf
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[Watching]:
-        """Watch until the end of the block; the watches are armed when it begins, but for what is ignored."""
-        with contextlib.suppress(OSError):  # told by the first look
-            self._rules = (await self.mirror.looks.open()).rules
+        """Watch until the end of the block; the watches are armed when it begins, but for what is ignored.
+
+        Where the disk does not answer, they are armed when it does: whoever touched it now would hang.
+        """
         try:
-            await asyncio.to_thread(self._watcher.start)
+            self._rules = (await self.mirror.looks.open()).rules
+        except TimeoutError:
+            self._arming = asyncio.create_task(self._arm(), name=f"{self.mirror.name}: arm")
+        except OSError:
+            pass  # told by the first look
+        try:
+            if self._arming is None:
+                await asyncio.to_thread(self._watcher.start)
             yield self
         finally:
+            self._is_over.set()
+            if self._arming is not None:
+                await asyncio.wait([self._arming])
             await asyncio.to_thread(self._watcher.stop)
+
+    async def _arm(self) -> None:
+        """Arm the watches when a look has found that the disk answers, and have everything looked at once more."""
+        while (disk := self.mirror.looks.disk) is None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ARM_SECONDS):
+                    await self._is_over.wait()
+                    return
+        self._rules = disk.rules
+        host, name = self.mirror.parts.host, self.mirror.name
+        try:
+            await host.heart.live(f"{name}: watcher", host.offload(self._watcher.start))
+        except (OSError, RuntimeError):
+            log.exception("%s: cannot be watched", name)  # it is silent for ever then, and the watchdog hears of that
+        self.mirror.hint([("", True)])
 
     def check(self) -> None:
         """Walk the tree again where other directories are ignored than when it was armed."""
@@ -88,10 +122,8 @@ class Watching:
 
     def _note(self, state: WatchState) -> None:
         told, self._told = self._told, (state.mode, state.reason)
-        if self._told != told:
-            level = logging.WARNING if state.reason else logging.INFO
-            why = f": {state.reason}" if state.reason else ""
-            log.log(level, "%s: watching (%s)%s", self.mirror.name, state.mode.value, why)
+        if self._told != told and (told or state.reason):  # that it begins to see well is no change
+            self.mirror.parts.tell(WatchingChanged(state.mode.value, state.reason))
         is_timed = state.mode in (WatchMode.TIMED, WatchMode.WAITING, WatchMode.NATIVE)
         everything = is_timed or state.blind_count > len(state.blind)
         self.mirror.blind = ("",) if everything else state.blind

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from tcbsync.core.errors import NoAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping
 
 ANSWER_SECONDS = 30.0
 PIECE = 256 * 1024
@@ -66,9 +66,21 @@ class Inspection:
         """Count the uploads that were stored, of the newest 10,000 requests."""
         return Counter(entry["key"] for entry in self._get("log") if entry["call"] == "cos" and entry["status"] == 204)
 
+    def sent_again(self, prefix: str) -> int:
+        """Count what was stored more than once under keys that begin so, of the newest 10,000 requests."""
+        return sum(count - 1 for key, count in self.uploads_by_key().items() if key.startswith(prefix))
+
     def set_latency(self, seconds: float) -> None:
         """Let every call of the daemon's wait so long from now on."""
-        self._read(self._ask("POST", "latency", json.dumps({"seconds": seconds}).encode()))
+        self._command("latency", {"seconds": seconds})
+
+    def set_faults(self, *faults: Mapping[str, Any]) -> None:
+        """Let these go wrong from now on, and nothing else; each as `emulator.faults` writes it in JSON."""
+        self._command("faults", faults)
+
+    def revoke_tokens(self) -> None:
+        """End every access token that was given."""
+        self._command("revoke-token", None)
 
     def pieces(self, key: str) -> Generator[bytes, None, None]:
         """Read an object, piece by piece. Raises LookupError where there is none."""
@@ -84,6 +96,9 @@ class Inspection:
 
     def _get(self, question: str) -> Any:
         return json.loads(self._read(self._ask("GET", question)))
+
+    def _command(self, name: str, document: Any) -> None:
+        self._read(self._ask("POST", name, json.dumps(document).encode()))
 
     def _ask(self, method: str, question: str, body: bytes | None = None) -> http.client.HTTPResponse:
         try:

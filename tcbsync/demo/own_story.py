@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tcbsync.core.words import plural
 from tcbsync.demo.stage import StoryFailed
-from tcbsync.demo.voice import plural
 
 if TYPE_CHECKING:
     from tcbsync.demo.stage import Stage

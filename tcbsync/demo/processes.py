@@ -27,6 +27,7 @@ class Child:
         self.name = name
         self.log = log
         with log.open("ab") as output:
+            self._begin = output.tell()
             self._process = subprocess.Popen(  # noqa: S603 - this very program
                 [*PROGRAM, *arguments],
                 stdin=subprocess.DEVNULL,
@@ -36,6 +37,15 @@ class Child:
                 start_new_session=True,
             )
 
+    def hang_up(self) -> None:
+        """Send SIGHUP, as `systemctl reload` does."""
+        self._process.send_signal(signal.SIGHUP)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     @property
     def exit_code(self) -> int | None:
         """How it ended, or None while it runs."""
@@ -43,7 +53,7 @@ class Child:
 
     def printed(self) -> str:
         """Give what it has printed so far."""
-        return self.log.read_text("utf-8", "replace")
+        return self.log.read_bytes()[self._begin :].decode("utf-8", "replace")
 
     def kill(self) -> None:
         """End it as `kill -9` does, amid whatever it is doing."""
@@ -61,14 +71,17 @@ class Child:
             return -signal.SIGKILL
 
 
-def ask(*arguments: str) -> tuple[int, str]:
-    """Run a verb that answers. Gives its exit code and what it printed; a verb that hangs is killed."""
+def ask(*arguments: str, has_errors: bool = False) -> tuple[int, str]:
+    """Run a verb that answers. Gives its exit code and what it printed; a verb that hangs is killed.
+
+    `has_errors`: with what it wrote to standard error.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - this very program
             [*PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if has_errors else subprocess.DEVNULL,
             env=_environment({}),
             timeout=ANSWER_SECONDS,
             check=False,

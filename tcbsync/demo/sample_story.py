@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from tcbsync.core.words import plural
 from tcbsync.demo import sample
 from tcbsync.demo.stage import UPLOADS, StoryFailed
-from tcbsync.demo.voice import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,7 +109,7 @@ def _kill_amid_a_storm(stage: Stage, voice: Voice) -> None:
     stage.inspection.set_latency(0)
     stage.start_daemon()
     voice.equal(stage.until_equal())
-    again = sum(count - 1 for key, count in stage.inspection.uploads_by_key().items() if key.startswith("storm/"))
+    again = stage.inspection.sent_again("storm/")
     voice.note(f"{plural(again, 'file')} sent twice; at most the {UPLOADS} that were in flight may be")
     if again > UPLOADS:
         raise StoryFailed(f"{again} files were sent twice, though only {UPLOADS} can have been in flight")

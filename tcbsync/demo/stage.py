@@ -100,12 +100,15 @@ class Stage:
         self.root = root
         self.config = place / "config.yaml"
         self.objects = place / "cloud" / ENV
+        self.daemon_log = place / "daemon.log"
         self.interruption = interruption
         self.folder = Folder(root)
         self.patience_seconds = PATIENCE_SECONDS
+        self._listen = "127.0.0.1:0"
         self._emulator: Child | None = None
         self._daemon: Child | None = None
         self._inspection: Inspection | None = None
+        self._counted = Counted(0, 0, 0)
         self._keys: set[str] = set()
         self._uploads = 0
 
@@ -113,15 +116,31 @@ class Stage:
 
     def open(self) -> None:
         """Start the emulator and write the configuration. Raises StoryFailed, Interrupted."""
-        arguments = ("--listen", "127.0.0.1:0", "--data", str(self.place / "cloud"), "--secret", SECRET)
-        self._emulator = emulator = Child("emulator", "emulator", *arguments, log=self.place / "emulator.log")
-        url = self.until(lambda: re.search(r"(http://[0-9.:]+);", emulator.printed()), "the emulator does not listen")[
-            1
-        ]
-        self._inspection = Inspection(url, ENV)
+        self.start_emulator()
+        self.configure(CONFIG, secret=SECRET_VARIABLE)
+
+    def configure(self, text: str, **more: str) -> None:
+        """Write a configuration: places, addresses and `more` in place of its fields."""
         places = {"state": quoted(str(self.place / "state")), "root": quoted(str(self.root))}
-        text = CONFIG.format(**places, url=url, env=ENV, secret=SECRET_VARIABLE, uploads=UPLOADS)
-        self.config.write_text(text, "utf-8")
+        known = {**places, "url": self.inspection.url, "env": ENV, "uploads": UPLOADS}
+        self.config.write_text(text.format(**known, **more), "utf-8")
+
+    def start_emulator(self, secret: str = SECRET) -> None:
+        """Start the emulator, on the port that it had if it had one. Raises StoryFailed, Interrupted."""
+        log = self.place / "emulator.log"
+        arguments = ("--listen", self._listen, "--data", str(self.place / "cloud"), "--secret", secret)
+        self._emulator = emulator = Child("emulator", "emulator", *arguments, log=log)
+        listens = re.compile(r"http://([0-9.:]+);")
+        self._listen = self.until(lambda: listens.search(emulator.printed()), "the emulator does not listen")[1]
+        self._inspection = Inspection(f"http://{self._listen}", ENV)
+
+    def stop_emulator(self) -> None:
+        """End the emulator: nobody answers any more. Its objects stay, its tokens do not."""
+        assert self._emulator is not None, "it was started"
+        self._counted = self.counted()
+        self.inspection.close()
+        emulator, self._emulator = self._emulator, None
+        emulator.end(END_SECONDS)
 
     def close(self) -> None:
         """End everything."""
@@ -137,29 +156,31 @@ class Stage:
         assert self._inspection is not None, "open comes first"
         return self._inspection
 
-    def start_daemon(self) -> None:
-        """Start `tcbsync run`."""
-        environment = {SECRET_VARIABLE: SECRET}
-        log = self.place / "daemon.log"
-        self._daemon = Child("daemon", "run", "-c", str(self.config), log=log, environment=environment)
+    def start_daemon(self, **environment: str) -> None:
+        """Start `tcbsync run`, with `environment` beside its secret."""
+        environment = {SECRET_VARIABLE: SECRET, **environment}
+        self._daemon = Child("daemon", "run", "-c", str(self.config), log=self.daemon_log, environment=environment)
+
+    @property
+    def daemon(self) -> Child:
+        """The daemon's process."""
+        assert self._daemon is not None, "it was started"
+        return self._daemon
 
     @property
     def page(self) -> str:
         """Where the daemon shows its status page, as it says itself."""
-        assert self._daemon is not None, "it was started"
-        served = re.findall(r"status page: (\S+)", self._daemon.printed())
-        return served[-1] if served else f"not served; {self._daemon.log} says why"
+        served = re.findall(r"status page: (\S+)", self.daemon.printed())
+        return served[-1] if served else f"not served; {self.daemon.log} says why"
 
     def kill_daemon(self) -> None:
         """End the daemon by `kill -9`."""
-        assert self._daemon is not None, "it was started"
-        self._daemon.kill()
+        self.daemon.kill()
         self._daemon = None
 
     def stop_daemon(self) -> None:
         """End the daemon by SIGTERM. Raises StoryFailed where its exit code is not 0."""
-        assert self._daemon is not None, "it was started"
-        daemon, self._daemon = self._daemon, None
+        daemon, self._daemon = self.daemon, None
         if code := daemon.end(END_SECONDS):
             raise StoryFailed(f"the daemon was asked to end, and did so with exit code {code} instead of 0")
 
@@ -170,7 +191,7 @@ class Stage:
 
     def last_lines(self) -> list[str]:
         """Give what the processes printed last."""
-        logs = (self.place / "emulator.log", self.place / "daemon.log")
+        logs = (self.place / "emulator.log", self.daemon_log)
         return [line for log in logs if log.exists() for line in log.read_text("utf-8", "replace").splitlines()][
             -LOG_LINES:
         ]
@@ -209,6 +230,10 @@ class Stage:
                 raise StoryFailed(f"not equal, and nothing has moved for {self.patience_seconds:.0f} s", last)
             self.pause(max(PAUSE_SECONDS, 3 * (now - asked_at)))  # looking must not take the machine from the work
 
+    def is_alike(self) -> bool:
+        """Compare names, sizes and MD5s once. Raises NoAnswer."""
+        return not differences(self.folder.look(), self.inspection.objects(), self.folder.md5)
+
     def compare(self) -> Comparison:
         """Compare once: names, sizes and MD5s, and where these agree every byte. Raises NoAnswer, Interrupted."""
         tree = self.folder.look()
@@ -217,8 +242,8 @@ class Stage:
         return Comparison(tree, found or byte_differences(tree, self.inspection, self.interruption.check), at)
 
     def counted(self) -> Counted:
-        """Count what the service was asked for."""
-        return self.inspection.counted()
+        """Count what the service was asked for since the stage was opened."""
+        return Counted(*map(sum, zip(self._counted, self.inspection.counted(), strict=True)))
 
     def _proof(self, tree: Tree, seconds: float) -> Proof:
         uploads = self.counted().uploads

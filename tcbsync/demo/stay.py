@@ -6,8 +6,9 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
+from tcbsync.core.words import plural, printable
 from tcbsync.demo.stage import SECRET, SECRET_VARIABLE
-from tcbsync.demo.voice import SHOWN, plural, printable
+from tcbsync.demo.voice import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import TcbsyncError
+from tcbsync.core.words import plural
+from tcbsync.demo.day import tell_day
 from tcbsync.demo.interrupt import Interrupted, Interruption
 from tcbsync.demo.own_story import tell_own
 from tcbsync.demo.sample_story import tell_sample
 from tcbsync.demo.stage import Stage, StoryFailed, stage
 from tcbsync.demo.stay import stay
-from tcbsync.demo.voice import Voice, plural
+from tcbsync.demo.voice import Voice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,17 +25,18 @@ if TYPE_CHECKING:
 DONE, FAILED, USAGE = 0, 1, 2
 
 
-def tell(root: Path | None, *, stays: bool) -> int:
+def tell(root: Path | None, *, is_day: bool = False, stays: bool) -> int:
     """Run the demonstration on the sample tree, or on `root`, which is only read. Gives the exit code.
 
-    `stays`: go on afterwards until SIGINT or SIGTERM, which is then the proper end (0).
+    `is_day`: tell a day of troubles instead. `stays`: go on afterwards until SIGINT or SIGTERM, which is then the
+    proper end (0).
     """
     voice = Voice(sys.stdout)
     root = root and Path(os.path.abspath(root))  # noqa: PTH100 - links stay links
     if trouble := obstacle(root):
         sys.stderr.write(f"tcbsync: {trouble}\n")
         return USAGE
-    act = tell_sample if root is None else tell_own
+    act = tell_own if root else tell_day if is_day else tell_sample
     with Interruption() as interruption:
         try:
             with stage(root, interruption) as built:

@@ -6,16 +6,20 @@ Colour only where the output is a terminal and NO_COLOR is not set (no-color.org
 from __future__ import annotations
 
 import os
+from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO
 
+from tcbsync.core.words import printable
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tcbsync.demo.stage import Proof
 
 BOLD, DIM, RED, GREEN = "1", "2", "31", "32"
 SHOWN = 12
 """Of a long list, so many are printed."""
+SIGHT_CELLS = 110
 
 
 class Voice:
@@ -46,6 +50,20 @@ class Voice:
         self._steps += 1
         self.say("", f"{self._steps:>2}  {self._in(BOLD, printable(text))}")
 
+    def scene(self, clock: str, text: str) -> None:
+        """Say what happens at an hour of the day."""
+        self.say("", f"{clock}  {self._in(BOLD, printable(text))}")
+
+    def sights(self, sights: Mapping[str, Sequence[str]]) -> None:
+        """Print what is to be seen, place by place: its name, and its lines; nothing of a place that has none."""
+        for place, lines in sights.items():
+            for number, line in enumerate(lines):
+                hang = " " * (len(line) - len(line.lstrip()) + 2)
+                padded = f"{'' if number else place:<8}"
+                folded = wrap(printable(line), SIGHT_CELLS, subsequent_indent=hang, break_long_words=False) or [""]
+                self.say(f"       {self._in(DIM, padded)}  {folded[0]}".rstrip())
+                self.say(*(" " * 17 + more for more in folded[1:]))
+
     def note(self, text: str) -> None:
         """Say what was seen on the way."""
         self.say(f"    {text}")
@@ -70,13 +88,3 @@ class Voice:
 
     def _in(self, style: str, text: str) -> str:
         return f"\x1b[{style}m{text}\x1b[0m" if self._has_colour else text
-
-
-def printable(text: str) -> str:
-    """Escape what is no text, or would steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
-
-
-def plural(count: int, what: str) -> str:
-    """Write a count with its noun."""
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

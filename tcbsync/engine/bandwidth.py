@@ -3,7 +3,7 @@
 The rule: bytes leave in small pieces, in the order in which they were asked for, each when its time has come; a pause
 is made up for by a burst of at most a quarter of a second. What is in flight is never more than the limit allows in
 half a minute, since links grow old; a larger file goes alone, beside the small ones, and gets about half of the
-limit. Among the large, as among the small, who came first goes first.
+limit. Among the large, as among the small, the mirrors take turns, and of one mirror who came first goes first.
 The refusal: calls of the API and deletes are not counted, nor are the headers of HTTP.
 """
 
@@ -17,10 +17,13 @@ from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
+from tcbsync.cloud.api import in_one
 from tcbsync.core.timetable import DAY_MINUTES, clock_time
+from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
     from tcbsync.core.timetable import Timetable
+    from tcbsync.engine.brake import Brake
     from tcbsync.engine.host import Host
 
 BURST_SECONDS = 0.25
@@ -45,7 +48,7 @@ class _Lane:
     def __init__(self) -> None:
         self.in_flight = 0
         self.left = asyncio.Event()
-        self.turn = asyncio.Lock()
+        self.turn = Slots(1)
         self.piece = asyncio.Lock()
 
 
@@ -75,40 +78,47 @@ class Bandwidth:
         local = datetime.fromtimestamp(self._host.now())  # noqa: DTZ006 - the operator's own clock is what is meant
         return local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute
 
-    def share(self, size: int) -> contextlib.AbstractAsyncContextManager[Meter]:
-        """Wait until `size` bytes may be in flight beside the others. Ask for the link inside: it grows old."""
+    def share(self, size: int, brake: Brake) -> contextlib.AbstractAsyncContextManager[Meter]:
+        """Wait until `size` bytes may be in flight beside the others. Ask for the link inside: it grows old.
+
+        Raises Closed where a person stops the mirror of this brake meanwhile.
+        """
         if self.timetable is None:
             return contextlib.nullcontext(partial(self._meter, self._small))
-        return self._share(size + FORM_BYTES)
+        return self._share(size + FORM_BYTES, brake)
 
     @contextlib.asynccontextmanager
-    async def _share(self, size: int) -> AsyncIterator[Meter]:
+    async def _share(self, size: int, brake: Brake) -> AsyncIterator[Meter]:
         # By the lowest limit there will be: what begins beside the small ones must not lie across their way later.
         least = inf if self.timetable is None else self.timetable.least()
         lane = self._small if size <= ROOM_SECONDS * least else self._large
         with self._host.heart.rest():  # hours may pass behind others, and they are watched
-            await self._enter(lane, size)
+            await self._enter(lane, size, brake)
         try:
             yield partial(self._meter, lane)
         finally:
             lane.in_flight -= size
             lane.left.set()
 
-    async def _enter(self, lane: _Lane, size: int) -> None:
-        async with lane.turn:
+    async def _enter(self, lane: _Lane, size: int, brake: Brake) -> None:
+        await lane.turn.acquire(brake)
+        try:
             while lane.in_flight and lane.in_flight + size > self._room():
                 lane.left.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await lane.left.wait()
+                brake.check()
             lane.in_flight += size
+        finally:
+            lane.turn.release()
 
     def _room(self) -> float:
         return ROOM_SECONDS * (self.limit() or inf)
 
     def _meter(self, lane: _Lane, chunks: Bytes) -> Bytes:
         if isinstance(chunks, bytes):
-            return chunks if self.timetable is None else self._metered(lane, _whole(chunks))
+            return chunks if self.timetable is None else self._metered(lane, in_one(chunks))
         return self._metered(lane, chunks)  # though there be no limit yet: one that comes amid a stream holds for it
 
     async def _metered(self, lane: _Lane, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -136,7 +146,3 @@ class Bandwidth:
         self._free_at = max(self._free_at, now - BURST_SECONDS) + count / limit
         if self._free_at > now:
             await asyncio.sleep(self._free_at - now)
-
-
-async def _whole(data: bytes) -> AsyncIterator[bytes]:
-    yield data

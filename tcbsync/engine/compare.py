@@ -181,6 +181,8 @@ def root_problem(root: Path, error: OSError) -> Problem:
     """Say why the root, or the ignore rules in it, could not be looked at. It covers everything."""
     if isinstance(error, FileNotFoundError):
         return Problem("", f"root {root} is missing; is the volume mounted? Nothing is deleted")
+    if isinstance(error, TimeoutError):
+        return Problem("", f"root {root} or a disk in it does not answer; is its server up? Nothing is sent or deleted")
     return Problem(
         "", f"root {root} cannot be looked at: {error.filename or root}: {error.strerror}. Nothing is deleted"
     )

@@ -16,7 +16,8 @@ from tcbsync.core.batch import batches, release_at
 from tcbsync.core.errors import CloudError, Refused, StateError, defect
 from tcbsync.core.events import Deleted, Failed
 from tcbsync.core.model import State
-from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
+from tcbsync.engine.brake import Closed
+from tcbsync.engine.pace import LATER_SECONDS, excuses, later
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
@@ -122,20 +123,18 @@ class Deletes:
         return False
 
     async def _attempt(self, disk: Disk, jobs: Sequence[Job]) -> bool:
-        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env, uploads=False):
-            raise Closed
+        env, brake = self._target.env, self._parts.brake
+        self._pace.check(env, brake, uploads=False)
         # What was decided before the paths were held is in the rows by then.
         decided = {job.path: job.since for job in jobs}  # a file may have come, gone up, and gone again meanwhile
         ready = dict(await self._manifest.write(rows.deleting, list(decided), decided))
-        async with self._pace.holding(self._pace.delete_slots):
+        async with self._pace.holding(self._pace.delete_slots, brake):
             gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:
                 return len(ready) < len(jobs)
-            if self._parts.brake.is_on:
-                raise Closed
-            with self._pace.passage(self._target.env, uploads=False):
-                deletions = await self._parts.cloud.delete(self._target.env, list(paths))
+            with self._pace.passage(env, brake, uploads=False):
+                deletions = await self._parts.cloud.delete(env, list(paths))
         removed = [paths[deletion.file_id] for deletion in deletions if deletion.is_gone]
         await self._manifest.write(rows.remove, removed, self._host.now())
         self._parts.tally.deleted(removed, self._host.now())
@@ -181,5 +180,3 @@ class Deletes:
             due_at = None if is_final else self._host.now() + later(LATER_SECONDS, job.attempts)
             await self._manifest.write(rows.fail, job.path, code, reason, due_at)
             self._parts.tell(Failed(job.path, "delete", code, reason, is_parked=is_final))
-        what = jobs[0].path if len(jobs) == 1 else f"{len(jobs)} objects"
-        log.warning("%s could not be deleted: %s", what, reason, extra={"code": code})

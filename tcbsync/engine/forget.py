@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import NoAnswer
-from tcbsync.engine.pace import Closed
+from tcbsync.engine.brake import Closed
 from tcbsync.store import forgetting
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Forget:
             self.dropped += count
         neighbours = [each for each in self.living if self._may_meet(each)]
         for each in neighbours:
-            self.dropped += await self.manifest.write(forgetting.drop_known, self.former.prefix, each)
+            await self._drop_known(each)
 
         def may_go(path: str) -> bool:
             is_free = not any((self.former.prefix + path).startswith(each.prefix) for each in neighbours)
@@ -75,6 +75,15 @@ class Forget:
             elif not after:
                 break
         await self.manifest.write(forgetting.close)
+
+    async def _drop_known(self, living: Living) -> None:
+        """Forget the rows of objects that a living mirror looks after."""
+        after = ""
+        while True:
+            count, after = await self.manifest.write(forgetting.drop_known, self.former.prefix, living, after)
+            self.dropped += count
+            if not after:
+                break
 
     def _may_meet(self, living: Living) -> bool:
         one, other = self.former.prefix, living.prefix

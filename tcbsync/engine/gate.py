@@ -7,15 +7,12 @@ says nothing of the quota.
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tcbsync.core.errors import TcbsyncError
-
-log = logging.getLogger(__name__)
 
 FIRST_PROBE_SECONDS = {"offline": 2.0, "blocked": 30.0, "full": 60.0}
 LAST_PROBE_SECONDS = {"offline": 60.0, "blocked": 900.0, "full": 900.0}
@@ -67,15 +64,12 @@ class Gate:
         if self.state != state:
             self.since = now
             self.closed[state] += 1
-            log.warning("service %s: %s", state, error)
         self.until = max(self.until, now + pause)
         self.state, self.error, self._pause, self._closed_at = state, error, pause, now
         self.end_probe()
 
     def open(self) -> None:
         """Let everybody through again."""
-        if self.state != "ok":
-            log.info("service ok again, after %s", self.state)
         self.state, self.error, self.until = "ok", None, 0.0
         self.end_probe()
 

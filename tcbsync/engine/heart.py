@@ -13,8 +13,9 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -103,6 +104,15 @@ class Heart:
         """Wait inside for what may take for ever: a gate, a slot, a thread."""
         part = _part.get()
         return contextlib.nullcontext() if part is None else _Rest(part, self.silent_seconds)
+
+    def apart(self, name: str) -> Context:
+        """Give a context for tasks that work for many: their threads are watched by this name, and not as whose asked.
+
+        They are no part themselves: whoever waits for one of them rests.
+        """
+        context = Context()
+        context.run(_part.set, Part(name, inf))
+        return context
 
     def carry(self, work: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
         """Give `work` as it is to be done in a worker thread: in the name of this part, and watched."""

@@ -34,7 +34,7 @@ class Holds:
 
     def __init__(self, parts: Parts, guard: Guard) -> None:
         self._host = parts.host
-        self._tell_others = parts.tell
+        self._tell = parts.tell
         self._root = str(parts.target.root)
         self._manifest = parts.manifest
         self._guard = guard
@@ -67,12 +67,11 @@ class Holds:
         if await self._hold_away():
             return
         if mirror.hold_away and not self._away:
-            log.info("root %s: the volumes are back; what is still gone is judged anew", self._root)
             await self._manifest.write(rows.end_hold, self._host.now())
-            self._tell_others(Released("the volumes are back"))
+            self._tell(Released("the volumes are back; what is still gone is judged anew"))
         elif mirror.hold and not await self._host.offload(self._manifest.jobs, State.HELD, inf, 1):
             await self._manifest.write(rows.end_hold, self._host.now())
-            self._tell_others(Released("nothing is left to hold"))
+            self._tell(Released("nothing is left to hold"))
         elif mirror.hold_away:
             return  # what is written down is what has to come back
         self._away = []
@@ -89,8 +88,8 @@ class Holds:
         mirror = await self._host.offload(self._manifest.mirror)
         reason = mirror.restored if mirror.gap else await self._guarded(unapproved)
         if reason is not None:
-            self._tell(reason)
             await self._manifest.write(rows.hold, reason, self._host.now())
+            self._tell(Held(reason))
 
     async def _guarded(self, unapproved: int) -> str | None:
         """Ask the guard, which does not count what was renamed and counts what went a moment ago."""
@@ -113,8 +112,8 @@ class Holds:
         has_doubts: bool = await self._host.offload(self._manifest.has_doubts)
         if mirror.restored and has_doubts:
             return True
-        if mirror.restored and not mirror.gap:
-            await self._manifest.write(rows.settled)
+        # The loops ask side by side: what two of them have found is said by one.
+        if mirror.restored and not mirror.gap and await self._manifest.write(rows.settled):
             log.info("root %s: nothing is in doubt any more of what was %s", self._root, mirror.restored)
         self._may_be_restored = bool(mirror.gap)
         return False
@@ -127,10 +126,6 @@ class Holds:
         if not any(covers(path, directory) for path in self._away for directory in directories):
             return False
         reason = away_reason(self._root, self._away)
-        self._tell(reason)
         await self._manifest.write(rows.hold, reason, self._host.now(), away=self._away)
+        self._tell(Held(reason))
         return True
-
-    def _tell(self, reason: str) -> None:
-        log.warning("deletes are held: %s; `tcbsync held` lists them, `tcbsync approve` lets them go", reason)
-        self._tell_others(Held(reason))

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from tcbsync.engine.heart import Heart
+from tcbsync.local.glance import glanced
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,13 @@ class Host:
     def now(self) -> float:
         """Give the wall clock, in unix seconds. It may jump."""
         return time.time()
+
+    async def glance(self, place: str, work: Callable[[], Result]) -> Result:
+        """Carry out `work`, which looks at a disk that may be dead. Raises TimeoutError where that does not answer.
+
+        No worker thread is lost to it, and nothing that is watched hangs: see `local.glance`.
+        """
+        return await glanced(place, work)
 
     async def offload(
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs

@@ -9,7 +9,6 @@ about it then, and it is looked at once more afterwards.
 from __future__ import annotations
 
 import asyncio
-import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +17,7 @@ from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.keys import normal
 from tcbsync.core.model import Plan, Problem, Skipped, is_beneath
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
+from tcbsync.local.mounts import touch_volumes
 from tcbsync.local.scan import Disk
 from tcbsync.store import rows
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from tcbsync.core.settle import Settle
     from tcbsync.engine.holds import Holds
     from tcbsync.engine.parts import Parts
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -137,11 +135,12 @@ class Looks:
     async def open(self, *, anew: bool = False) -> Disk:
         """Give the root under its ignore rules, which are read `anew` or as they were.
 
-        Raises OSError where either cannot be had. Then there is no disk at all: nothing may be done by old rules.
+        Raises OSError where either cannot be had, TimeoutError where the disk does not answer. Then there is no disk at
+        all: nothing may be done by old rules.
         """
         if self.disk is None or anew:
             try:
-                self.disk = await self._parts.host.offload(self._opened)
+                self.disk = await self._glance()
             except OSError:
                 self.disk = None
                 raise
@@ -150,15 +149,26 @@ class Looks:
     async def has_new_rules(self) -> bool:
         """Whether the ignore rules on disk are others than those of the last look at the whole tree."""
         try:
-            now = await self._parts.host.offload(self._opened)
+            now = await self._glance()
         except OSError:
             return False  # a look will say so
         return self.disk is not None and self.disk.rules.digest != now.rules.digest
 
+    async def _glance(self) -> Disk:
+        """Open the root, and touch all that is mounted in it. Raises TimeoutError, an OSError, where that is dead."""
+        return await self._parts.host.glance(str(self._parts.target.root), self._opened)
+
     def _opened(self) -> Disk:
         target = self._parts.target
-        disk = Disk(target.root, target.prefix, read_rules(target.root, self._ignore))
+        rules = read_rules(target.root, self._ignore)
+        disk = Disk(target.root, target.prefix, rules)
         disk.identity()
+
+        def is_ignored(local: str) -> bool:
+            path = normal(local)
+            return rules.ignores_below(path) or rules.ignores(path, is_directory=True)
+
+        touch_volumes(str(target.root), is_ignored)
         return disk
 
     async def _look(self, scopes: Sequence[str], sight: Sight, *, is_full: bool, defers: bool) -> list[str]:
@@ -268,9 +278,7 @@ class Looks:
 
     def _note_root(self, reason: str) -> None:
         if reason and reason != self.root_problem:
-            log.warning("%s", reason)
-            self._parts.tell(Held(reason))
+            self._parts.tell(Held(reason, is_approvable=False))
         elif self.root_problem and not reason:
-            log.info("root %s is back", self._parts.target.root)
             self._parts.tell(Released(f"root {self._parts.target.root} is back"))
         self.root_problem = reason

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.core.errors import StateError
+from tcbsync.core.events import Drifted
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.model import State
 from tcbsync.engine.deletes import UNSEEN_SECONDS, Deletes
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tcbsync.core.settle import Settle
     from tcbsync.engine.parts import Habits, Parts
     from tcbsync.store.manifest import Job
-
-log = logging.getLogger(__name__)
 
 IDLE_SECONDS = 30.0
 """Every loop looks at the manifest at least so often, whatever anybody told it."""
@@ -213,7 +211,7 @@ class Mirror:
         await asyncio.sleep(EVENT_SECONDS)
         if not len(self.settle):
             self.drift += changes
-            log.warning("%s: the rescan found %d changes that no event had told of", self.name, changes)
+            self.parts.tell(Drifted(changes))
 
     async def _upload_all(self) -> float:
         """Send what is due, as there is room. Gives the seconds until something else is."""

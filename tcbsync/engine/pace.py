@@ -25,14 +25,18 @@ from tcbsync.core.errors import (
     TokenRejected,
     Transient,
 )
+from tcbsync.core.events import ServiceChanged, silent
 from tcbsync.engine.bandwidth import Bandwidth
+from tcbsync.engine.brake import Closed
 from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
+    from tcbsync.core.events import Event
     from tcbsync.core.timetable import Timetable
+    from tcbsync.engine.brake import Brake
     from tcbsync.engine.host import Host
 
 OUTAGE_FAILURES = 8
@@ -49,20 +53,22 @@ LATER_SECONDS = (60, 300, 900, 3600, 4 * 3600)
 """When a row that failed by itself is tried again: minutes, then hours."""
 
 
-class Closed(Exception):
-    """The service may not be called now. Nothing was asked; whoever wanted to comes again when it may."""
-
-
 class Passage:
     """One caller on his way through the gates, and the slots that his present call counts for."""
 
-    def __init__(self, slots: Slots, gates: Sequence[Gate], *, is_probe: bool) -> None:
+    def __init__(self, slots: Slots, gates: Sequence[Gate], brake: Brake | None, *, is_probe: bool) -> None:
         self._gates = gates
+        self._brake = brake
         self._is_probe = is_probe
         self.through(slots)
 
     def still_open(self, *, is_paid: bool = False) -> None:
-        """Raise Closed where a gate has closed meanwhile. `is_paid`: but for a quota, which the link has paid."""
+        """Raise Closed where a gate has closed meanwhile, or a person has stopped the mirror.
+
+        `is_paid`: but for a quota, which the link has paid.
+        """
+        if self._brake is not None:
+            self._brake.check()
         gate = next((gate for gate in self._gates if gate.state != "ok"), None)
         if gate and not self._is_probe and not (is_paid and isinstance(gate.error, RateLimited)):
             raise Closed
@@ -98,6 +104,9 @@ class Pace:
     bandwidth: Bandwidth = field(init=False)
     senders: int = 0
     """So many mirrors have something to send: they share the room for what is made ready."""
+    tell: Callable[[Event], None] = silent
+    """Told when the service's state is another. Must neither raise nor wait."""
+    _told: str = "ok"
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -119,10 +128,22 @@ class Pace:
         """Give the first gate that is closed, or None where the way is free."""
         return next((gate for gate in self.gates(env, uploads=uploads) if gate.state != "ok"), None)
 
+    def first_closed(self) -> Gate | None:
+        """Give the widest gate that is closed, of all of them: it makes the service's state. None: all are open."""
+        gates = (self.service, *self.envs.values(), *self.stores.values())
+        return next((gate for gate in gates if gate.state != "ok"), None)
+
     def wait_seconds(self, env: str | None, *, uploads: bool = True) -> float:
         """How long to wait before calling; 0 is for go."""
         now = self.host.now()
         return max(gate.wait_seconds(now) for gate in self.gates(env, uploads=uploads))
+
+    def check(self, env: str | None, brake: Brake | None = None, *, uploads: bool = True) -> None:
+        """Raise Closed where the service may not be called now, or a person has stopped the mirror of this brake."""
+        if brake is not None:
+            brake.check()
+        if self.wait_seconds(env, uploads=uploads):
+            raise Closed
 
     async def clear(self, env: str | None, *, uploads: bool = True) -> None:
         """Wait until a call has a chance to be let through."""
@@ -132,28 +153,27 @@ class Pace:
                     await self._changed.wait()
 
     @contextlib.asynccontextmanager
-    async def holding(self, slots: Slots) -> AsyncIterator[None]:
-        """Hold one of `slots` inside."""
+    async def holding(self, slots: Slots, brake: Brake) -> AsyncIterator[None]:
+        """Hold one of `slots` inside. Raises Closed."""
         with self.host.heart.rest():  # who has the slots is watched
-            await slots.acquire()
+            await slots.acquire(brake)
         try:
             yield
         finally:
             slots.release()
 
     @contextlib.contextmanager
-    def passage(self, env: str | None, *, uploads: bool = True) -> Iterator[Passage]:
+    def passage(self, env: str | None, brake: Brake | None = None, *, uploads: bool = True) -> Iterator[Passage]:
         """Call the service inside, and it is noted how that went: a CloudError closes the gate that it speaks of.
 
         The call counts for the slots that the passage names. Raises Closed where it may not be called.
         """
-        if self.wait_seconds(env, uploads=uploads):
-            raise Closed
+        self.check(env, brake, uploads=uploads)
         gates = self.gates(env, uploads=uploads)
         probed = [(gate, gate.error) for gate in gates if gate.state != "ok"]
         for gate, _ in probed:
             gate.probe(self.host.now())
-        way = Passage(self.upload_slots if uploads else self.delete_slots, gates, is_probe=bool(probed))
+        way = Passage(self.upload_slots if uploads else self.delete_slots, gates, brake, is_probe=bool(probed))
         try:
             yield way
         except CloudError as error:
@@ -215,6 +235,11 @@ class Pace:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+        gate = self.first_closed()
+        state, reason = (gate.state, str(gate.error)) if gate else ("ok", "")
+        if state != self._told:
+            before, self._told = self._told, state
+            self.tell(ServiceChanged(state, before, reason))
 
 
 def _wishes_for_a_pause(error: Transient) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tcbsync.core.events import silent
 from tcbsync.core.safety import Guard
 from tcbsync.core.settle import Delays
+from tcbsync.engine.brake import Brake
 from tcbsync.engine.tally import Tally
 
 if TYPE_CHECKING:
@@ -53,15 +54,6 @@ class Habits:
     rescan_seconds: float = 3600.0
     blind_rescan_seconds: float = 60.0
     delays: Delays = field(default_factory=Delays)
-
-
-@dataclass(slots=True)
-class Brake:
-    """Whether a person has stopped uploads and deletes. What is in flight lands; looks go on, and rows wait."""
-
-    is_on: bool = False
-    is_stopping: bool = False
-    """The mirror is about to end, or to be exchanged for one that is configured otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,7 @@ class Reads:
         self._manifest = manifest
         self._waiting: list[_Request] = []
         self._visits: set[asyncio.Task[None]] = set()
+        self._name = host.heart.apart(f"reading in {target.root}")
 
     def take(self, job: Job, waited_for: Fingerprint | None = None) -> asyncio.Future[Taken]:
         """Read the row of `job` and its file. Raises LocalError, StateError.
@@ -84,7 +85,7 @@ class Reads:
     def _set_out(self) -> None:
         while self._waiting and len(self._visits) < VISITS:
             group, self._waiting = self._waiting[:GROUP], self._waiting[GROUP:]
-            visit = asyncio.get_running_loop().create_task(self._visit(group), name="read")
+            visit = asyncio.get_running_loop().create_task(self._visit(group), name="read", context=self._name)
             self._visits.add(visit)
             visit.add_done_callback(self._return)
 

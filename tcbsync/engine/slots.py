@@ -5,11 +5,21 @@ the rise back, any other takes a part; what was too much is remembered as the ce
 each window of successes (as many as there are slots), beyond it one more on trial, ever more rarely while the trials
 fail. A success says something only while every slot is taken, and a complaint only if the call began since the last
 change: all that are in flight complain together.
+
+Whoever waits does so in the name of a mirror, by its brake. The mirrors take turns, and each one's own go in the order
+in which they came: a mirror with very much to do keeps no other one waiting for longer than a slot takes to be free.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tcbsync.engine.brake import Closed
+
+if TYPE_CHECKING:
+    from tcbsync.engine.brake import Brake
 
 FIRST_TRIAL_SECONDS = 1.0
 LAST_TRIAL_SECONDS = 60.0
@@ -27,9 +37,9 @@ class Slots:
         """How often the limit was lowered: what a call has to remember from its beginning."""
         self._ceiling = most
         self._is_rise = False
-        self._free = asyncio.Semaphore(most)
         self._taken = 0
-        self._surplus = 0
+        self._waiting: dict[Brake, deque[asyncio.Future[bool]]] = {}
+        """Of each mirror those who wait, the mirror that is next first. While there is a free slot nobody waits."""
         self._successes = 0
         self._trial_seconds = FIRST_TRIAL_SECONDS
         self._complained_at = float("-inf")
@@ -37,31 +47,48 @@ class Slots:
     def __repr__(self) -> str:
         return f"<Slots {self.limit} of {self.most}>"
 
-    async def acquire(self) -> None:
-        """Wait for a slot, and take it."""
-        await self._free.acquire()
-        while self._surplus:
-            self._surplus -= 1
-            await self._free.acquire()
-        self._taken += 1
+    @property
+    def free(self) -> int:
+        """How many can be had at once. Less than none: so many are to be given back to nobody."""
+        return self.limit - self._taken
+
+    async def acquire(self, brake: Brake) -> None:
+        """Wait for a slot, and take it. Raises Closed if the brake is on: whoever waits then leaves the queue."""
+        brake.check()
+        if self.free > 0:
+            self._taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(brake, deque()).append(turn)
+        try:
+            await brake.wait(turn)
+        except (Closed, asyncio.CancelledError):
+            if not turn.cancelled() and turn.result():  # it came all the same
+                self.release()
+            raise
 
     def release(self) -> None:
         """Give a slot back. It goes to the next who waits, unless there are to be fewer."""
         self._taken -= 1
-        self._add()
+        self._serve()
 
-    def _add(self) -> None:
-        if self._surplus:
-            self._surplus -= 1
-        else:
-            self._free.release()
+    def _serve(self) -> None:
+        while self._waiting and self.free > 0:
+            brake = next(iter(self._waiting))
+            turns = self._waiting.pop(brake)
+            turn = turns.popleft()
+            if turns:
+                self._waiting[brake] = turns  # behind the other mirrors
+            if not turn.done():  # else whoever waited has left
+                self._taken += 1
+                turn.set_result(True)
 
     def narrow(self, began: int, now: float) -> bool:
         """Note that it was too much. Gives whether fewer are an answer: with only one there are no fewer.
 
         `began`: `changes` when the call began; `now` in seconds.
         """
-        if began != self.changes or self._taken > self.limit:
+        if began != self.changes or self.free < 0:
             return True  # it was answered already, and that has not come about yet
         if self.limit == 1:
             return False
@@ -75,13 +102,12 @@ class Slots:
             self._trial_seconds = FIRST_TRIAL_SECONDS
         self._ceiling = max(1, self.limit - 1)
         self._is_rise = False
-        self._surplus += self.limit - limit
         self.limit = limit
         return True
 
     def succeed(self, now: float) -> None:
         """Note that something went well, at `now`, in seconds."""
-        if self.limit == self.most or self._taken > self.limit or not self._free.locked():
+        if self.limit == self.most or self.free:
             return
         self._successes += 1
         is_trial = self.limit > self._ceiling
@@ -94,13 +120,11 @@ class Slots:
         self._successes = 0
         self._is_rise = True
         self.limit += 1
-        self._add()
+        self._serve()
 
     def resize(self, most: int) -> None:
         """Let there be at most `most` from now on, whatever was too much before. What is in flight stays so."""
         self.changes += most < self.limit
-        self._surplus += max(0, self.limit - most)
-        for _ in range(most - self.limit):
-            self._add()
         self.limit = self.most = self._ceiling = most
         self._is_rise, self._successes, self._trial_seconds = False, 0, FIRST_TRIAL_SECONDS
+        self._serve()

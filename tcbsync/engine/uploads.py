@@ -25,7 +25,8 @@ from tcbsync.core.errors import (
 )
 from tcbsync.core.events import Failed, Uploaded
 from tcbsync.core.model import Found, State
-from tcbsync.engine.pace import LATER_SECONDS, Closed, excuses, later
+from tcbsync.engine.brake import Closed
+from tcbsync.engine.pace import LATER_SECONDS, excuses, later
 from tcbsync.engine.reads import Large, Reads, Whole, Young
 from tcbsync.engine.stream import Stream
 from tcbsync.engine.tally import Flight
@@ -54,7 +55,7 @@ GROWING_SECONDS = (2, 5, 10, 20, 30)
 STILL_SECONDS = 2.0
 """A streamed file that changed while it was sent is not begun again until it was left alone for so long."""
 PERSISTENT = 10
-"""Each so many attempts it is begun all the same; and so many failures of a file are told to the log as warnings."""
+"""Each so many attempts it is begun all the same."""
 
 
 class Uploads:
@@ -69,6 +70,8 @@ class Uploads:
         self._reads = Reads(parts.host, parts.target, parts.manifest)
         self._lacks_md5 = False
         """The last ETag was no MD5: it may have been damaged on the way, or the service has ceased to give any."""
+        self._is_told = False
+        """It has, and there is a line in the log."""
 
     async def upload(self, job: Job) -> None:
         """Make the cloud hold the file that is at `job.local` now. The manifest says how it went; nothing is raised."""
@@ -96,8 +99,6 @@ class Uploads:
 
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1
-        level = logging.WARNING if job.attempts < PERSISTENT else logging.DEBUG  # `tcbsync failed` goes on telling
-        log.log(level, "%s: %s", job.path, error, extra={"code": code})
         await self._postpone(job, code, error, seconds)
         self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
 
@@ -119,9 +120,8 @@ class Uploads:
             self._pace.stalled(stalled)
 
     async def _attempt(self, job: Job) -> None:
-        if self._parts.brake.is_on or self._pace.wait_seconds(self._target.env):
-            raise Closed
-        async with self._pace.bandwidth.share(job.size) as metered:
+        self._pace.check(self._target.env, self._parts.brake)
+        async with self._pace.bandwidth.share(job.size, self._parts.brake) as metered:
             turn = Turn(self._pace.upload_slots, metered, self._parts)
             try:
                 await self._take(job, turn)
@@ -194,7 +194,7 @@ class Uploads:
         """Ask for the link ahead, send when it is this file's turn, and prove it."""
         env = self._target.env
         clock = asyncio.get_running_loop().time
-        with self._pace.passage(env) as way:
+        with self._pace.passage(env, self._parts.brake) as way:
             link, asked_at = await self._link(found, way), clock()
             await turn.come()
             way.still_open(is_paid=True)  # what was found out while this one waited holds for it
@@ -217,9 +217,7 @@ class Uploads:
     async def _link(self, found: Found, way: Passage) -> Link | None:
         """Ask for a link, and write down that something may come to be there. None: the row does not want that."""
         slots = self._pace.link_slots
-        async with self._pace.holding(slots):
-            if self._parts.brake.is_on:
-                raise Closed
+        async with self._pace.holding(slots, self._parts.brake):
             way.still_open()
             way.through(slots)
             link = await self._parts.cloud.link(self._target.env, self._target.prefix + found.path)
@@ -240,9 +238,11 @@ class Uploads:
         if receipt.md5 is None:
             if not lacked_md5:
                 raise NoAnswer(f"the cloud gave no MD5 as ETag of {proof.path}", code="ETag")
-            log.warning("%s: the cloud gave no MD5 as ETag; taken as it is", proof.path)
+            if not self._is_told:
+                log.warning("%s: the cloud gave no MD5 as ETag; taken as it is, and so is what follows", proof.path)
         elif receipt.md5 != proof.digest.hex():
             raise NoAnswer(f"the cloud holds other bytes of {proof.path} than were sent", code="ETag")
+        self._is_told = receipt.md5 is None
         if not await self._manifest.write(rows.prove, proof, self._host.now()):
             self._parts.look_again(proof.local)
             return
@@ -264,10 +264,8 @@ class Turn:
         """Wait until there is a slot, unless this one has it already. Raises Closed if a person has stopped it."""
         if not self._has_come:
             with self._heart.rest():  # who has the slots is watched
-                await self._slots.acquire()
+                await self._slots.acquire(self._brake)
             self._has_come = True
-        if self._brake.is_on:
-            raise Closed
 
     def end(self) -> None:
         """Give the slot back, if it is here."""

@@ -6,11 +6,15 @@ makes no event, so these kinds are looked at on a timer instead (inotify(7), "Li
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _FAR = re.compile(
     r"9p|afs|beegfs|ceph|cifs|coda|davfs|fuse(\..+)?|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|"
@@ -51,7 +55,7 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
 
 @functools.lru_cache(maxsize=8)
 def _parsed(folder: str, table: str) -> Mounts:
-    """Read the table; it is asked for each second, and hardly ever another one."""
+    """Read the table; it is asked for every other second, and hardly ever another one."""
     inside = folder.rstrip("/") + "/"
     longest, kind, what = -1, "", ""
     beneath = {}
@@ -78,6 +82,18 @@ def volumes(root: str) -> dict[str, str]:
     device = os.stat(folder).st_dev  # noqa: PTH116 - a str all the way
     mounts = mounts_around(folder)
     return {"": f"{device} {mounts.what}", **{mount.path: mount.what for mount in mounts.beneath}}
+
+
+def touch_volumes(root: str, is_ignored: Callable[[str], bool]) -> None:
+    """List the root, and what is mounted beneath it, as a look will. From one that is dead this never comes back.
+
+    What cannot be listed is for the look to tell. `is_ignored`: by path; nobody looks there.
+    """
+    folder = os.path.realpath(root)
+    beneath = sorted(mount.path for mount in mounts_around(folder).beneath if not is_ignored(mount.path))
+    for place in ("", *beneath):
+        with contextlib.suppress(OSError), os.scandir(os.path.join(folder, place)) as entries:  # noqa: PTH118 - a str
+            next(entries, None)
 
 
 def _unescape(point: str) -> str:

@@ -45,12 +45,7 @@ def doom(
     `may_go` is asked about each path; a row that it refuses stays as it is. Gives the objects, and the last path that
     was asked about ("": there are no more).
     """
-    directory, name = split(after)
-    rows = connection.execute(
-        "SELECT directory, name, file_id FROM file WHERE mirror = ? AND file_id IS NOT NULL"
-        " AND (directory, name) > (?, ?) ORDER BY directory, name LIMIT ?",
-        (mirror, directory, name, OBJECTS),
-    ).fetchall()
+    rows = _sent(connection, mirror, after, OBJECTS)
     doomed = [row for row in rows if may_go(join(*row[:2]))]
     connection.executemany(
         f"UPDATE file SET state = 2, digest = NULL, since = ?, approved = 0 WHERE {AT}",
@@ -64,21 +59,32 @@ def drop(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) ->
     connection.executemany(f"DELETE FROM file WHERE {AT} AND state = 2", [(mirror, *split(path)) for path in paths])
 
 
-def drop_known(connection: sqlite3.Connection, mirror: int, prefix: str, living: Living) -> int:
-    """Forget rows of objects that a living mirror knows too. Gives their number."""
-    rows = connection.execute(
-        "SELECT directory, name FROM file WHERE mirror = ? AND file_id IS NOT NULL", (mirror,)
-    ).fetchall()
+def drop_known(connection: sqlite3.Connection, mirror: int, prefix: str, living: Living, after: str) -> tuple[int, str]:
+    """Forget those of the next objects behind `after` that a living mirror knows too, in the order of `doom`.
+
+    Gives their number, and the last path that was looked at ("": there are no more). What that mirror comes to know
+    later lies where it puts its own objects, and stays.
+    """
     number = connection.execute("SELECT id FROM mirror WHERE (name, env, prefix) = (?, ?, ?)", living).fetchone()
+    rows = _sent(connection, mirror, after, ROWS) if number else []
     known = []
-    for row in rows if number else ():
-        key = prefix + join(*row)
+    for directory, name, _ in rows:
+        key = prefix + join(directory, name)
         if key.startswith(living.prefix):
             other = (number[0], *split(key.removeprefix(living.prefix)))
             if connection.execute(f"SELECT 1 FROM file WHERE {AT} AND file_id IS NOT NULL", other).fetchone():
-                known.append((mirror, *row))
+                known.append((mirror, directory, name))
     connection.executemany(f"DELETE FROM file WHERE {AT}", known)
-    return len(known)
+    return len(known), join(*rows[-1][:2]) if rows else ""
+
+
+def _sent(connection: sqlite3.Connection, mirror: int, after: str, most: int) -> list[tuple[str, str, str]]:
+    """Give (directory, name, file_id) of the next rows behind `after` whose objects may exist."""
+    return connection.execute(
+        "SELECT directory, name, file_id FROM file WHERE mirror = ? AND file_id IS NOT NULL"
+        " AND (directory, name) > (?, ?) ORDER BY directory, name LIMIT ?",
+        (mirror, *split(after), most),
+    ).fetchall()
 
 
 def drop_unsent(connection: sqlite3.Connection, mirror: int) -> int:

@@ -14,7 +14,7 @@ from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import database, shelf, snapshots
 from tcbsync.store.health import Health, examine, take_mark
 from tcbsync.store.ledger import Ledger, last_seq
-from tcbsync.store.restore import NEXT, can_restore, replay, restore, say
+from tcbsync.store.restore import NEXT, can_restore, newest_sound, replay, restore, say
 
 if TYPE_CHECKING:
     import sqlite3
@@ -75,11 +75,8 @@ def _heal(path: Path, folder: Path, now: float) -> float:
 
 def _unlike_copy(health: Health, folder: Path) -> str:
     """Compare with the newest copy that is sound what no page tells by itself."""
-    for copy in shelf.copies(folder):
-        known = examine(copy.path, whole=bool(health.mixed), is_copy=True)
-        if not known.wrong:
-            return health.unlike(known)
-    return ""
+    known = newest_sound(folder, whole=bool(health.mixed))
+    return "" if known is None else health.unlike(known.health)
 
 
 def _refuse_to_forget(path: Path, folder: Path) -> None:
@@ -119,16 +116,10 @@ def _catch_up(connection: sqlite3.Connection, path: Path, now: float) -> bool:
                 say(connection, "put back from elsewhere", has_gap=True)
             connection.execute("COMMIT")
         log.warning("the manifest did not know of %d lines of the ledger: these paths are proved anew", lines)
-    return max(last, _copied_seq(folder) if last < known else 0) >= known
-
-
-def _copied_seq(folder: Path) -> int:
-    """Give the number of the last line that the newest sound copy knows of: it may be the last of all."""
-    for copy in shelf.copies(folder):
-        known = examine(copy.path, whole=False, is_copy=True)
-        if not known.wrong:
-            return known.seq
-    return 0
+    if last >= known:
+        return True
+    copy = newest_sound(folder)  # the last line that it knows of may be the last of all
+    return copy is not None and copy.health.seq >= known
 
 
 def _seq(connection: sqlite3.Connection) -> int:

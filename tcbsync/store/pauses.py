@@ -1,18 +1,15 @@
 """Which mirrors a person has paused, and since when: a small file in the state directory, beside the manifest.
 
-It outlives a restart, and a manifest that is restored from an older copy. Rule: it is replaced as a whole, durably, by
-whoever holds the state directory; anybody may read it. What cannot be read pauses nothing, and the log says so.
+It outlives a restart, and a manifest that is restored from an older copy. Rule: what cannot be read pauses nothing,
+and the log says so.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING
 
-from tcbsync.core.errors import StateError
-from tcbsync.store.database import NO_ROOM
-from tcbsync.store.shelf import sync_file
+from tcbsync.store import notes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +23,7 @@ def paused(state_dir: Path) -> dict[str, float]:
     """Give the names of the mirrors that are paused, with the time since when (unix seconds)."""
     path = state_dir / FILE_NAME
     try:
-        document = json.loads(path.read_text("utf-8"))
-        return {str(name): float(since) for name, since in document.items()}
-    except FileNotFoundError:
-        return {}
+        return {str(name): float(since) for name, since in notes.read(path).items()}
     except (OSError, ValueError, TypeError, AttributeError) as error:
         log.warning("which mirrors are paused cannot be read from %s: %s; none is", path, error)
         return {}
@@ -40,7 +34,7 @@ def pause(state_dir: Path, names: list[str], now: float) -> list[str]:
     known = paused(state_dir)
     new = [name for name in names if name not in known]
     if new:
-        _write(state_dir, known | dict.fromkeys(new, now))
+        notes.write(state_dir / FILE_NAME, known | dict.fromkeys(new, now))
     return new
 
 
@@ -49,18 +43,5 @@ def resume(state_dir: Path, names: list[str]) -> list[str]:
     known = paused(state_dir)
     ended = [name for name in names if name in known]
     if ended:
-        _write(state_dir, {name: since for name, since in known.items() if name not in ended})
+        notes.write(state_dir / FILE_NAME, {name: since for name, since in known.items() if name not in ended})
     return ended
-
-
-def _write(state_dir: Path, known: dict[str, float]) -> None:
-    path = state_dir / FILE_NAME
-    unfinished = path.with_suffix(".new")
-    try:
-        unfinished.write_text(json.dumps(known, indent=2) + "\n", "utf-8")
-        unfinished.chmod(0o600)
-        sync_file(unfinished)
-        unfinished.replace(path)
-        sync_file(state_dir)
-    except OSError as error:
-        raise StateError(f"{path} cannot be written: {error.strerror}", hint=NO_ROOM) from error

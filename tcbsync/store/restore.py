@@ -17,7 +17,7 @@ from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.core.model import split
 from tcbsync.store import shelf
 from tcbsync.store.database import NO_ROOM, REGISTER, explained, open_database
-from tcbsync.store.health import examine
+from tcbsync.store.health import Health, examine
 from tcbsync.store.ledger import doubts, last_seq
 
 if TYPE_CHECKING:
@@ -66,6 +66,23 @@ def replay(connection: sqlite3.Connection, folder: Path, now: float) -> Replay:
     return Replay(lines, has_gap)
 
 
+class Sound(NamedTuple):
+    """A copy that was looked at, and what is known of it."""
+
+    copy: shelf.Copy
+    health: Health
+
+
+def newest_sound(folder: Path, *, whole: bool = True) -> Sound | None:
+    """Give the newest copy that is sound; `whole`: see `examine`. The log says which ones are not."""
+    for copy in shelf.copies(folder):
+        health = examine(copy.path, whole=whole, is_copy=True)
+        if not health.wrong:
+            return Sound(copy, health)
+        log.warning("the copy %s is damaged: %s", copy.path, health.wrong)
+    return None
+
+
 def can_restore(folder: Path) -> bool:
     """Whether there is anything on the shelf that speaks of objects in the cloud."""
     return bool(shelf.copies(folder)) or last_seq(folder) > 0
@@ -76,7 +93,7 @@ def restore(path: Path, why: str, now: float) -> None:
     folder = path.with_name(shelf.FOLDER)
     if not can_restore(folder):
         raise StateDamaged(f"the manifest {path} {why}, and there is no copy to restore it from", hint=NEXT)
-    log.error("the manifest %s %s; it is restored from what is in %s", path, why, folder)
+    log.warning("the manifest %s %s; it is restored from what is in %s", path, why, folder)
     made = path.with_name(f"{path.name}.restoring")
     try:
         words = _make(made, folder, now)
@@ -95,18 +112,14 @@ def _make(made: Path, folder: Path, now: float) -> str:
     """Make the restored manifest. Gives in words how."""
     source = "rebuilt from the ledger alone"
     _remove(made)
-    for copy in shelf.copies(folder):
-        if wrong := examine(copy.path, is_copy=True).wrong:
-            log.error("the copy %s is damaged too: %s", copy.path, wrong)
-            continue
+    if sound := newest_sound(folder):
         made.touch(mode=0o600)
-        shutil.copyfile(copy.path, made)
-        source = f"restored from the copy of {shelf.spoken(copy.made_at)}"
-        break
+        shutil.copyfile(sound.copy.path, made)
+        source = f"restored from the copy of {shelf.spoken(sound.copy.made_at)}"
     connection = open_database(made)
     with contextlib.closing(connection), explained(made):
         connection.execute("BEGIN IMMEDIATE")
-        has_gap = replay(connection, folder, now).has_gap
+        has_gap = replay(connection, folder, now).has_gap or _lacks_ledger(folder, sound.copy if sound else None)
         say(connection, source, has_gap=has_gap)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -128,7 +141,13 @@ def say(connection: sqlite3.Connection, source: str, *, has_gap: bool) -> None:
                 f" then `tcbsync approve {name}`"
             )
         connection.execute("UPDATE mirror SET restored = ?, gap = ? WHERE id = ?", (words, has_gap, mirror))
-        log.warning("%s: %s", name, words)
+        log.log(logging.ERROR if has_gap else logging.WARNING, "%s: %s", name, words)
+
+
+def _lacks_ledger(folder: Path, used: shelf.Copy | None) -> bool:
+    """Whether a ledger is gone that began together with a copy, the `used` one or a later: its lines left no hole."""
+    begun = {copy.generation for copy in shelf.copies(folder) if used is None or copy.generation >= used.generation}
+    return not begun <= {ledger.generation for ledger in shelf.ledgers(folder)}
 
 
 def _set_aside(path: Path, now: float) -> None:

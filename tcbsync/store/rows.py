@@ -279,9 +279,10 @@ def equal(connection: sqlite3.Connection, mirror: int, now: float) -> None:
     connection.execute("UPDATE mirror SET last_equal_at = ? WHERE id = ?", (now, mirror))
 
 
-def settled(connection: sqlite3.Connection, mirror: int) -> None:
-    """Write down that nothing is in doubt any more of what was restored."""
-    connection.execute("UPDATE mirror SET restored = '' WHERE id = ? AND gap = 0", (mirror,))
+def settled(connection: sqlite3.Connection, mirror: int) -> bool:
+    """Write down that nothing is in doubt any more of what was restored. Gives whether that is news."""
+    query = "UPDATE mirror SET restored = '' WHERE id = ? AND gap = 0 AND restored <> ''"
+    return connection.execute(query, (mirror,)).rowcount > 0
 
 
 def distrust(connection: sqlite3.Connection, mirror: int, paths: Collection[str]) -> int:

@@ -108,7 +108,7 @@ class Store:
     async def until_damaged(self) -> None:
         """Wait until the manifest is found damaged: whoever works by it has to end then. Raises StateDamaged only."""
         error = await asyncio.shield(self._damage)
-        log.error("%s; nothing more is done by it, and the next start restores it", error)
+        log.warning("%s; nothing more is done by it, and the next start restores it", error)
         raise error
 
     async def keep_copies(self) -> None:
@@ -132,5 +132,5 @@ class Store:
                 log.warning("the manifest has no new copy: %s; it is tried again, and mirroring goes on", error)
             self._trouble = str(error)
         else:
-            log.info("a copy of the manifest was made: %s", made)
+            log.debug("a copy of the manifest was made: %s", made)
             self._is_copy_due, self._trouble = False, ""

@@ -65,4 +65,4 @@ def path(name: str) -> Html:
         return tag("bdi", "(the whole folder)", class_="path")
     directory, slash, last = name.rpartition("/")
     quiet = tag("span", directory + slash, class_="quiet") if slash else ""
-    return tag("bdi", quiet, last, class_="path", title=name)
+    return tag("bdi", quiet, tag("span", last, class_="last"), class_="path", title=name)

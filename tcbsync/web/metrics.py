@@ -6,6 +6,7 @@ of a fixed list, or an error class of `core.errors`: never a path.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from prometheus_client import PROCESS_COLLECTOR
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 SERVICE = ("ok", "paused", *FIRST_PROBE_SECONDS)
 
+VERSION = re.compile(r"(\d{1,3}(\.\d{1,3}){0,2})?")
+"""Of a format. The library compares it with numbers, and repeats it in its answer."""
+
 GAUGES: dict[str, tuple[str, Reading]] = {
     "files": ("Files that the cloud surely holds.", lambda mirror, _: mirror.status.files),
     "stored_bytes": ("Size of these files.", lambda mirror, _: mirror.status.bytes),
@@ -40,6 +44,14 @@ GAUGES: dict[str, tuple[str, Reading]] = {
     "parked_files": ("Files that wait for a person, of those that failed.", lambda mirror, _: mirror.status.parked),
     "blocked_paths": ("Paths that cannot be looked at.", lambda mirror, _: mirror.status.problems),
     "held_deletes": ("Deletes that wait for a person.", lambda mirror, _: mirror.status.held_deletes),
+    "held_since_timestamp_seconds": (
+        "Since when deletes wait for a person, or the folder cannot be seen (unix time); no sample where neither is.",
+        lambda mirror, _: seconds_of(mirror.status.hold_since),
+    ),
+    "paused_since_timestamp_seconds": (
+        "Since when a person has paused it (unix time); no sample where nobody has.",
+        lambda mirror, _: seconds_of(mirror.status.paused_at),
+    ),
     "kept_files": ("Files of the cloud that are kept though gone here.", lambda mirror, _: mirror.status.kept),
     "oldest_pending_seconds": (
         "Age of the oldest change that is not in the cloud yet, parked ones aside; 0 where there is none.",
@@ -82,6 +94,7 @@ def families(overview: Overview) -> Iterator[Metric]:
         yield _filled(CounterMetricFamily(f"tcbsync_{name}", told, labels=["mirror"]), overview, reading)
     yield from _labelled(overview)
     yield from _service(overview)
+    yield from _notified(overview)
 
 
 def _filled(
@@ -130,6 +143,17 @@ def _service(overview: Overview) -> Iterator[Metric]:
     yield from (state, pauses, slots)
 
 
+def _notified(overview: Overview) -> Iterator[Metric]:
+    messages = CounterMetricFamily(
+        "tcbsync_notifications_total", "Messages to webhooks that are done with.", labels=["outcome"]
+    )
+    for outcome in ("sent", "given_up"):
+        messages.add_metric([outcome], overview.notified.get(outcome, 0))
+    failures = CounterMetricFamily("tcbsync_notification_failures_total", "Tries that a webhook did not take.")
+    failures.add_metric([], overview.notified.get("failed", 0))
+    yield from (messages, failures)
+
+
 class _Shown:
     """What the encoder takes: everything that is to be shown."""
 
@@ -143,6 +167,8 @@ class _Shown:
 
 
 def exposition(overview: Overview, accept: str) -> tuple[str, bytes]:
-    """Give content type and text, in the format that the `Accept` header asks for."""
-    encode, content_type = choose_encoder(accept)
+    """Give content type and text, in the format that the `Accept` header asks for; plain where it asks for nonsense."""
+    versions = re.findall(r"version=([^;,]*)", accept)
+    is_sound = all(VERSION.fullmatch(version.strip()) for version in versions)
+    encode, content_type = choose_encoder(accept if is_sound else "")
     return content_type, encode(_Shown(overview))

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING
 
 from tcbsync import __version__
 from tcbsync.web import sections
-from tcbsync.web.advice import verdict
+from tcbsync.web.advice import first
 from tcbsync.web.chart import chart
 from tcbsync.web.markup import Html, command, join, prose, tag
 
 if TYPE_CHECKING:
-    from tcbsync.web.advice import Verdict
+    from collections.abc import Sequence
+
+    from tcbsync.verdict import Verdict
     from tcbsync.web.view import Overview
 
+NEXT = 3
+"""Of what comes after the first thing to do, so many are told."""
 REFRESH_SECONDS = 10
 """For browsers without scripts."""
 
@@ -23,12 +27,12 @@ def title(told: Verdict) -> str:
     return f"{told.headline.rstrip('.')} · tcbsync"
 
 
-def main(overview: Overview, told: Verdict) -> Html:
+def main(overview: Overview, told: Sequence[Verdict]) -> Html:
     """Give everything that changes."""
     hour = sections.section("hour", "Last hour", chart(overview.hour))
     return _main(
         told,
-        sections.mirrors(overview),
+        sections.mirrors(overview, told[0]),
         sections.held(overview),
         sections.failures(overview),
         tag("div", hour, sections.flights(overview), class_="pair"),
@@ -38,16 +42,18 @@ def main(overview: Overview, told: Verdict) -> Html:
 
 def failed_main(told: Verdict) -> Html:
     """Give what stands there while the manifest cannot be read."""
-    return _main(told)
+    return _main([told])
 
 
-def _main(told: Verdict, *parts: Html) -> Html:
+def _main(verdicts: Sequence[Verdict], *parts: Html) -> Html:
+    told, *others = verdicts
+    then = " ".join(each.headline for each in others[:NEXT])
     detail = join(prose(told.detail), join(" ", command(told.command)) if told.command else "")
     lead = tag(
         "header",
         tag("h1", told.headline),
         tag("p", detail) if detail else "",
-        tag("p", f"After that: {told.then}", class_="quiet") if told.then else "",
+        tag("p", f"After that: {then}", class_="quiet") if then else "",
         class_=f"verdict {told.mood}",
         id="verdict",
     )
@@ -78,5 +84,5 @@ def document(told: Verdict, body: Html) -> Html:
 
 def whole(overview: Overview) -> Html:
     """Give the page."""
-    told = verdict(overview)
-    return document(told, main(overview, told))
+    told = first(overview)
+    return document(told[0], main(overview, told))

@@ -6,9 +6,10 @@ from itertools import islice, starmap
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from tcbsync.core.words import plural, size, span
+from tcbsync.core.words import ago, plural, size, span
 from tcbsync.status import iso, seconds_of
-from tcbsync.web.advice import advice, icon, trouble_count, until
+from tcbsync.verdict import LET_GO, approval, mood_of, sentence, trouble_count, until
+from tcbsync.web.advice import advice
 from tcbsync.web.markup import Html, command, join, path, prose, tag
 from tcbsync.web.thumbnails import ending, has_thumbnail
 from tcbsync.web.view import LISTED
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tcbsync.engine.tally import Change, Flight
+    from tcbsync.verdict import Verdict
     from tcbsync.web.view import MirrorView, Overview
 
 FLIGHTS = 6
@@ -30,9 +32,12 @@ def age(moment: float | None, now: float) -> Html:
     """Show how long ago something was; the exact time is in the tooltip."""
     if moment is None:
         return Html("never")
-    passed = now - moment
-    words = "just now" if passed < 5 else f"{span(passed)} ago"
-    return tag("time", words, datetime=iso(moment), title=iso(moment))
+    return tag("time", ago(now - moment), datetime=iso(moment), title=iso(moment))
+
+
+def lasting(moment: float, now: float) -> Html:
+    """Show for how long something has been so; since when exactly is in the tooltip."""
+    return tag("time", f"for {span(now - moment)}", datetime=iso(moment), title=iso(moment))
 
 
 def section(key: str, title: str, *content: str, count: str = "") -> Html:
@@ -53,23 +58,24 @@ def cell(label: str, *content: str, **attributes: Any) -> Html:
     return tag("td", *content, data_label=label, **attributes)
 
 
-def mirrors(overview: Overview) -> Html:
-    """Show each mirror with its state and how far it is."""
+def mirrors(overview: Overview, first: Verdict) -> Html:
+    """Show each mirror with its state and how far it is. What stands `first` on the page is not said again."""
     columns = ("Mirror", "State", "#Files", "#Size", "#To upload", "#To delete", "#Failed", "#Held", "Last scan")
-    rows = [row for each in overview.mirrors for row in _mirror(each, overview.at)]
-    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"), *_service(overview))
+    rows = [row for each in overview.mirrors for row in _mirror(each, overview.at, first)]
+    return section("mirrors", "Mirrors", table(columns, rows, "mirrors"), *_service(overview, first))
 
 
-def _service(overview: Overview) -> list[Html]:
+def _service(overview: Overview, first: Verdict) -> list[Html]:
     """Show the service where it is not well, or where something about it should be mended."""
-    service = overview.service
-    told = [f"Service {service['state']}{until(overview)}: {service['last_error']}"] if service["state"] != "ok" else []
-    return [tag("p", prose(each)) for each in (*told, service["notice"]) if each]
+    service, error = overview.service, overview.service["last_error"]
+    told = f"Service {service['state']}{until(service, overview.at)}: {error}" if service["state"] != "ok" else ""
+    pairs = ((told, error), (service["notice"], service["notice"]))
+    return [tag("p", prose(words)) for words, core in pairs if words and (core or words) not in first.detail]
 
 
-def _mirror(mirror: MirrorView, now: float) -> list[Html]:
+def _mirror(mirror: MirrorView, now: float, first: Verdict) -> list[Html]:
     told = mirror.status
-    state = tag("span", STATES.get(told.state, told.state), class_=f"state {icon(mirror)}")
+    state = tag("span", STATES.get(told.state, told.state), class_=f"state {mood_of(mirror.told)}")
     uploads = join(f"{told.pending_uploads:,}", tag("small", size(told.pending_bytes)) if told.pending_uploads else "")
     numbers = {
         "Files": f"{told.files:,}",
@@ -83,7 +89,7 @@ def _mirror(mirror: MirrorView, now: float) -> list[Html]:
     name = tag("th", tag("b", told.name), tag("small", f"{mirror.root} → {mirror.place}"), scope="row")
     scan = age(seconds_of(told.last_scan_at), now)
     row = tag("tr", name, cell("State", state), *cells, cell("Last scan", scan), data_key=f"mirror-{told.name}")
-    notes = [*_progress(mirror), *_notes(mirror, now)]
+    notes = [*_progress(mirror), *_notes(mirror, now, first)]
     if not notes:
         return [row]
     more = tag("tr", tag("td", *notes, colspan=9), class_="notes", data_key=f"notes-{told.name}")
@@ -103,10 +109,14 @@ def _progress(mirror: MirrorView) -> list[Html]:
     return [tag("p", bar, tag("span", percent, class_="quiet"), class_="progress")]
 
 
-def _notes(mirror: MirrorView, now: float) -> list[Html]:
+def _notes(mirror: MirrorView, now: float, first: Verdict) -> list[Html]:
     told = mirror.status
-    is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")  # elsewhere on the page
+    # What is told elsewhere on the page is not told here, but whoever has paused a mirror may look for it at that.
+    is_told = told.hold or told.failed or told.problems or told.state in ("offline", "paused")
     notes = ["" if is_told else told.reason]
+    if told.paused_at and first.command not in (f"tcbsync resume {told.name}", "tcbsync resume"):
+        since = ago(now - (seconds_of(told.paused_at) or now))
+        notes[:1] = [f"Paused by hand {since}: `tcbsync resume {told.name}` lets it go on."]
     if told.watch_reason and told.watch_mode != "waiting":
         notes.append(f"Watching ({told.watch_mode}): {told.watch_reason}")
     if told.drift:
@@ -159,17 +169,12 @@ def _held(mirror: MirrorView, now: float) -> Html:
     return section(
         f"held-{told.name}",
         f"Held deletes of {told.name}",
-        tag("p", prose(told.hold), join(", since ", age(since, now)) if since else "", "."),
-        tag("p", "Put the files back, or let exactly these go: ", command(approval(mirror))),
+        tag("p", prose(sentence(told.hold)), join(" Held ", lasting(since, now), ".") if since else ""),
+        tag("p", f"{LET_GO} ", command(approval(told.name, lists.listing))),
         tag("ul", *rows, class_="list two"),
         _more(told.held_deletes - len(rows), "tcbsync held"),
         count=f"{told.held_deletes:,}",
     )
-
-
-def approval(mirror: MirrorView) -> str:
-    """Give the command that lets go exactly what is held now."""
-    return f"tcbsync approve {mirror.name} --list {mirror.lists.listing}"
 
 
 def failures(overview: Overview) -> Html:
@@ -182,7 +187,7 @@ def failures(overview: Overview) -> Html:
         groups.setdefault((reason, todo), []).append(row)
     if not groups:
         return Html()
-    count = sum(trouble_count(mirror.status) for mirror in overview.mirrors)
+    count = sum(trouble_count(mirror.told) for mirror in overview.mirrors)
     more = _more(count - sum(map(len, groups.values())), "tcbsync failed")
     return section("failed", "Failed", *starmap(_group, groups.items()), more, count=f"{count:,}")
 
@@ -196,7 +201,7 @@ def _group(why: tuple[str, str], rows: Sequence[Html]) -> Html:
 def _failed(mirror: MirrorView, now: float) -> Iterator[tuple[str, str, str, Html]]:
     """Give path, reason, what to do, and when it is tried again."""
     for name, reason, since in mirror.lists.problems:
-        yield name, reason, BLIND, join("since ", age(since, now))
+        yield name, reason, BLIND, lasting(since, now)
         if not name:  # all others are only what follows from this
             return
     for failure in mirror.lists.failures:

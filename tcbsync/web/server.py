@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from tcbsync.core.errors import StateError, defect
+from tcbsync.verdict import Verdict
 from tcbsync.web import metrics, page, thumbnails
-from tcbsync.web.advice import Verdict, verdict
+from tcbsync.web.advice import first
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -124,8 +125,8 @@ class Site:
             told = _unreadable(error)
             body = page.failed_main(told)
         else:
-            told = verdict(overview)
-            body = await asyncio.to_thread(page.main, overview, told)
+            told, *_ = verdicts = first(overview)
+            body = await asyncio.to_thread(page.main, overview, verdicts)
         return web.json_response({"title": page.title(told), "mood": told.mood, "main": body})
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -148,10 +149,7 @@ class Site:
         return _plain(404, "There is no such image.")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        try:
-            overview = await self._view.look()
-        except StateError as error:
-            return _plain(503, str(error))
+        overview = await self._view.look()
         content_type, body = metrics.exposition(overview, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
@@ -180,6 +178,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await handler(request)
     except web.HTTPException as error:
         return _plain(error.status, "There is no such page.")
+    except StateError as error:
+        return _plain(503, str(error))
     except Exception as error:  # the daemon goes on, whatever somebody asks of it
         log.exception("the status page: a defect of this program")
         return _plain(500, str(defect(error)))

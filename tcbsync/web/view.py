@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tcbsync import status
 from tcbsync.core.safety import listing_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tcbsync.engine.mirror import Mirror
     from tcbsync.engine.pace import Pace
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tcbsync.status import MirrorStatus
     from tcbsync.store.answers import Failure, Held, Stored
     from tcbsync.store.report import Report
+
+    Place = tuple[str, str, str]
+    """Name, env and prefix of a mirror: a reload may give one of them to another mirror."""
 
 LISTED = 50
 """Of a list that may be long, so many are shown."""
@@ -46,8 +49,6 @@ class Source:
     mirror: Mirror
     report: Report
     eyes: Eyes
-    paused_at: float | None = None
-    """Since when a person has paused it (unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class MirrorView:
         return self.status.name
 
     @property
+    def told(self) -> dict[str, Any]:
+        """Its status as JSON has it."""
+        return asdict(self.status)
+
+    @property
     def flights(self) -> list[tuple[str, Flight]]:
         """The uploads that are under way, the oldest first."""
         return sorted(self.tally.flights.items(), key=lambda item: item[1].since)
@@ -102,6 +108,8 @@ class Overview:
     service: dict[str, Any]
     pauses: dict[str, int]
     """How often the service was not called for a while, by the state that it was in."""
+    notified: Mapping[str, int] = field(default_factory=dict)
+    """Messages to people elsewhere that were `sent` and `given_up`, and tries that `failed`."""
 
     @property
     def hour(self) -> list[int]:
@@ -112,16 +120,26 @@ class Overview:
 class View:
     """Reads it all, at most as often as is worth it."""
 
-    def __init__(self, sources: Callable[[], Sequence[Source]], pace: Pace, notice: Callable[[], str]) -> None:
-        """Read `sources`, the mirrors there are then. `notice` says what works and should be mended all the same."""
+    def __init__(
+        self,
+        sources: Callable[[], Sequence[Source]],
+        pace: Pace,
+        notice: Callable[[], str],
+        notified: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
+        """Read `sources`, the mirrors there are then. `notice` says what works and should be mended all the same.
+
+        `notified`: see Overview.
+        """
+        self._notified = notified
         self._sources = sources
         self._pace = pace
         self._notice = notice
         self._seen: Overview | None = None
         self._fresh_until = 0.0
         self._looking = asyncio.Lock()
-        self._equal_at: dict[str, float] = {}
-        self._listings: dict[str, tuple[tuple[int, int], str]] = {}
+        self._equal_at: dict[Place, float] = {}
+        self._listings: dict[Place, tuple[tuple[int, int], str]] = {}
 
     async def look(self) -> Overview:
         """Give what is, or what was a moment ago. Raises StateError where the manifest cannot be read."""
@@ -156,12 +174,12 @@ class View:
             for state, count in gate.closed.items():
                 pauses[state] = pauses.get(state, 0) + count
         mirrors = [self._view(source, told, lists, now) for source, (told, lists) in zip(sources, read, strict=True)]
-        return Overview(now, mirrors, status.service_status(self._pace, self._notice()), pauses)
+        return Overview(now, mirrors, status.service_status(self._pace, self._notice()), pauses, self._notified())
 
     def _rows(self, source: Source, changed: Sequence[str]) -> tuple[MirrorStatus, Lists]:
         """Blocks on queries."""
-        report, watch = source.report, source.eyes.state
-        told = status.live_status(source.mirror, report, watch.mode.value, watch.reason, paused_at=source.paused_at)
+        report = source.report
+        told = status.live_status(source.mirror, report, source.eyes.state)
         if not (told.failed or told.problems or told.held_deletes or changed):
             return told, Lists()
         problems = [(path, reason, since) for path, reason, blocks, since in report.problems(LISTED) if blocks]
@@ -171,18 +189,16 @@ class View:
 
     def _listing(self, source: Source) -> str:
         """Name the whole list of what is held, which may be long: it is read when something was committed."""
-        version, name = source.report.version(), source.mirror.name
-        if name not in self._listings or self._listings[name][0] != version:
-            self._listings[name] = version, listing_of(each.path for each in source.report.held())
-        return self._listings[name][1]
+        version, place = source.report.version(), status.place(source.mirror)
+        if place not in self._listings or self._listings[place][0] != version:
+            self._listings[place] = version, listing_of(each.path for each in source.report.held())
+        return self._listings[place][1]
 
     def _view(self, source: Source, told: MirrorStatus, lists: Lists, now: float) -> MirrorView:
-        mirror = source.mirror
+        mirror, place = source.mirror, status.place(source.mirror)
         if told.state == "in_sync":
-            self._equal_at[mirror.name] = now
-        proved = [
-            at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(mirror.name)) if at is not None
-        ]
+            self._equal_at[place] = now
+        proved = [at for at in (status.seconds_of(told.last_proved_at), self._equal_at.get(place)) if at is not None]
         return MirrorView(
             status=told,
             lists=lists,

@@ -102,7 +102,7 @@ def test_a_wrong_secret_ends_it_for_good(stage: Stage, secret: str) -> None:
     assert stage.restarts() == 0
     assert not secret or "invalid secret [40125]" in stage.status_line()
     journal = stage.journal(since)
-    assert "tcbsync: " in journal
+    assert "ends: " in journal
     assert SECRET not in journal
     assert not secret or secret not in journal
 

@@ -99,7 +99,7 @@ class Stage:
         self.configure()
 
     def configure(self, **changes: Any) -> None:
-        """Write the configuration. Changes are of the mirror `site`, but for `service`, `credentials`, `mirrors`."""
+        """Write the configuration. Changes are of the mirror `site`, but for those of whole sections."""
         service = {
             "api_base": self.cloud.url,
             "attempts": 2,
@@ -109,7 +109,7 @@ class Stage:
         }
         credentials = changes.pop("credentials", {"appid": "wx-test", "secret_env": SECRET_VARIABLE})
         more = changes.pop("mirrors", [])
-        web = changes.pop("web", None)
+        web, notify = changes.pop("web", None), changes.pop("notify", None)
         site = {"name": "site", "root": str(self.root), "env": ENV, "prefix": PREFIX, **changes}
         whole = {
             "state_dir": str(self.state_dir),
@@ -117,6 +117,7 @@ class Stage:
             "credentials": credentials,
             "mirrors": [site, *more],
             "web": web,
+            "notify": notify,
         }
         self.config.write_text(yaml.safe_dump(whole), "utf-8")
 
@@ -173,12 +174,14 @@ class Stage:
         return Result(done.returncode, done.stdout, done.stderr)
 
     @contextlib.contextmanager
-    def daemon(self) -> Iterator[Daemon]:
+    def daemon(self, *arguments: str) -> Iterator[Daemon]:
         """Have `run` running in a process of its own; SIGTERM ends it, if the test did not."""
         log = self.config.with_name("daemon.log")
         with (
             log.open("wb") as output,
-            subprocess.Popen(self.command("run"), stdout=output, stderr=output, env=environment()) as process,
+            subprocess.Popen(
+                self.command("run", *arguments), stdout=output, stderr=output, env=environment()
+            ) as process,
         ):
             daemon = Daemon(process, log)
             try:

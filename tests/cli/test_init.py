@@ -131,6 +131,36 @@ def test_what_is_wrong_is_refused(case: str, tmp_path: Path, capsys: pytest.Capt
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("user", "mode"), [(0, 0o755), (1000, 0o700)])
+def test_whose_directory_it_is(user: int, mode: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What root makes below /etc the service's user can enter, and read; a person's own is nobody else's business."""
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+
+    code = init(tmp_path / "etc/tcbsync", "--yes", *GIVEN)
+
+    made = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("etc", "etc/tcbsync")]
+    assert code == exits.DONE
+    assert made == [mode, mode]
+    assert stat.S_IMODE((tmp_path / "etc/tcbsync/config.yaml").stat().st_mode) == 0o644
+
+
+def test_a_file_that_comes_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While the answers are put together somebody else writes the file: his stays, and exit is 1."""
+
+    def filled_late(values: dict[str, str]) -> str:
+        (tmp_path / "config.yaml").write_text("somebody else's", "utf-8")
+        return filled(values)
+
+    monkeypatch.setattr("tcbsync.cli.init.filled", filled_late)
+
+    code = init(tmp_path, "--yes", *GIVEN)
+
+    assert (code, "config.yaml is there already" in capsys.readouterr().err) == (exits.FAILED, True)
+    assert [path.read_text("utf-8") for path in tmp_path.iterdir()] == ["somebody else's"]
+
+
 def test_nobody_to_be_asked(tmp_path: Path) -> None:
     """Exit 2 where it would ask and there is no terminal."""
     command = [sys.executable, "-m", "tcbsync", "init", *GIVEN]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.emulator.server import Fault
+from tests.cli.journald import Journald
 from tests.cli.stage import PREFIX, SECRET, SECRET_VARIABLE, Result, environment, eventually
 from tests.hushed import every_byte, leaks
 
@@ -58,14 +59,32 @@ def test_the_verbs_keep_secrets(stage: Stage) -> None:
     assert_hushed(shown, issued(stage))
 
 
-def test_the_daemons_log_keeps_secrets(stage: Stage) -> None:
-    """A daemon at its most talkative, through trouble and a new token, logs no secret and no token."""
+UNDER_JOURNAL = """
+import os, sys
+from tcbsync.cli import journal
+from tcbsync.cli.main import main
+journal.send.__defaults__ = (sys.argv[1],)
+status = os.fstat(2)
+os.environ["JOURNAL_STREAM"] = f"{status.st_dev}:{status.st_ino}"
+sys.exit(main(sys.argv[2:]))
+"""
+"""A daemon whose standard error is the journal's stream, as systemd would have it."""
+
+
+@pytest.mark.parametrize("form", ["text", "json", "journal"])
+def test_the_daemons_log_keeps_secrets(stage: Stage, form: str) -> None:
+    """A daemon at its most talkative, through trouble and a new token, logs no secret and no token, in any form."""
     stage.cloud.install(*TROUBLES)
     stage.write(**{f"f{number}": "x" * number for number in range(8)}, bad="bad")
     log = stage.config.with_name("verbose.log")
-    command = [sys.executable, "-m", "tcbsync", "run", "--verbose", "-c", str(stage.config)]
+    socket = stage.config.with_name("socket")
+    start = ["-c", UNDER_JOURNAL, str(socket)] if form == "journal" else ["-m", "tcbsync"]
+    asked = "auto" if form == "journal" else form
+    command = [sys.executable, *start, "run", "--verbose", "--log-format", asked, "-c", str(stage.config)]
     tokens: set[str] = set()
     with (
+        Journald(socket) as journald,
+        journald.gathering() as entries,
         log.open("wb") as output,
         subprocess.Popen(command, stdout=output, stderr=output, env=environment()) as process,
     ):
@@ -78,7 +97,8 @@ def test_the_daemons_log_keeps_secrets(stage: Stage) -> None:
         process.terminate()
         process.wait(60)
 
-    shown = log.read_text("utf-8")
+    shown = log.read_text("utf-8") + "".join(map(repr, entries)) + b"".join(entries).decode()
+    assert bool(entries) == (form == "journal")
     assert "bad.txt: uploadfile site/bad.txt: invalid arguments [40097]" in shown
     assert_hushed(shown, tokens)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 
 from tcbsync import control
 from tcbsync.cli import exits
+from tcbsync.cli.main import main
 from tcbsync.cli.steer import line
 from tcbsync.core.errors import StateError
+from tcbsync.core.events import KINDS, name_of
 from tcbsync.emulator.server import Fault
 from tests.cli.stage import ENV, environment, eventually
 from tests.cli.test_daemon import in_sync
@@ -112,6 +115,25 @@ def test_pause_and_resume_beside_a_daemon(stage: Stage) -> None:
         eventually(lambda: stage.objects() == {"a.txt": b"a"})
 
 
+@pytest.mark.slow
+def test_retry_while_nothing_may_be_sent(stage: Stage) -> None:
+    """During a quota's pause nothing has failed: retry says that there is one, and until when; the same of a pause."""
+    with stage.daemon():
+        eventually(lambda: in_sync(stage))
+        stage.cloud.install(Fault(call="uploadfile", kind="errcode", errcode=45009))
+        stage.write(a="a")
+        eventually(lambda: stage.run("status", "--json").json["service"]["state"] == "paused")
+        stage.run("pause")
+
+        retried = stage.run("retry")
+
+        assert retried.code == exits.DONE
+        assert retried.lines[:2] == ["site: nothing failed", "The service asked for a pause."]
+        assert re.match(r"  It goes on by itself, next try in (30|29) min\. .*45009", retried.lines[2])
+        assert retried.lines[3] == "Mirror site is paused by hand."
+        assert set(stage.run("retry", "--json").json) == {"site"}
+
+
 def test_pause_without_a_daemon_holds_for_sync(stage: Stage) -> None:
     """The next sync looks and sends nothing, with exit 3; status says why; after resume it does all."""
     stage.write(a="a")
@@ -177,6 +199,30 @@ def test_flush_says_what_is_not_there(stage: Stage) -> None:
             True,
         )
         assert (missing.code, "there is nothing of that name on the disk" in missing.err) == (exits.DONE, True)
+
+
+@pytest.mark.slow
+def test_flush_of_what_is_never_mirrored(stage: Stage) -> None:
+    """A link, a FIFO, a name that the cloud refuses: asked for by name it is a mistake, exit 3, in explain's words."""
+    (stage.root / "dist").mkdir()
+    (stage.root / "dist/link").symlink_to("nowhere")
+    (stage.root / "behind").symlink_to("dist")
+    os.mkfifo(stage.root / "dist/fifo")
+    for name in ("a\\b", "dist/\x18"):
+        (stage.root / name).touch()
+    paths = [stage.root / name for name in ("dist/link", "behind", "dist/fifo", "a\\b", "dist/\x18")]
+    with stage.daemon():
+        eventually(lambda: in_sync(stage))
+
+        told = [stage.run("flush", path, "--wait") for path in paths]
+        as_json = stage.run("flush", paths[0], "--wait", "--json").json
+        above = stage.run("flush", stage.root / "dist", "--wait")
+        explained = [stage.run("explain", path).lines[0] for path in paths]
+
+        assert [result.code for result in told] == [exits.INCOMPLETE] * 5
+        assert [result.err.strip() for result in told] == explained
+        assert (as_json[0]["proved"], as_json[0]["why"]) == (False, "not_mirrored")
+        assert (above.code, above.out) == (exits.DONE, "site:dist: all that was saved is proved in the cloud\n")
 
 
 @pytest.mark.slow
@@ -254,3 +300,15 @@ def test_an_event_as_a_line() -> None:
     text = line({**told, "action": "upload", "code": "40097", "reason": "no", "is_parked": False})
 
     assert text == "2026-01-02T03:04:05  site  failed  a b  action=upload  code=40097  reason=no"
+
+
+def test_the_events_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a daemon and without a configuration: each with its level, its fields and its meaning, as JSON too."""
+    codes = [main(["events", "--list"]), main(["events", "--list", "--json"])]
+
+    text, _, listed = capsys.readouterr().out.partition("\n[\n")
+    events = json.loads(f"[{listed}")
+    assert codes == [exits.DONE, exits.DONE]
+    assert [event["name"] for event in events] == [name_of(kind) for kind in KINDS]
+    assert "deleted  debug  path (str)\n    The cloud has confirmed" in text
+    assert all(set(event) == {"name", "level", "fields", "meaning"} for event in events)

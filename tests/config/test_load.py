@@ -13,7 +13,9 @@ from tcbsync.config import load as loading
 from tcbsync.config.load import find_config, load
 from tcbsync.config.schema import Config, CredentialsConfig, GuardConfig, ServiceConfig
 from tcbsync.core.errors import ConfigError
-from tests.config.writing import RIGHT, changed, mistakes_of, write
+from tcbsync.local import glance
+from tests.config.writing import MIRROR, RIGHT, changed, mistakes_of, write
+from tests.dead import dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -232,3 +234,19 @@ def test_an_unreadable_place_is_not_passed_over(tmp_path: Path, monkeypatch: pyt
         assert find_config(None) == hidden / "config.yaml"
 
     hidden.chmod(0o700)
+
+
+def test_a_dead_disk_keeps_nobody_from_starting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Links in a root that does not answer are not followed; all else is checked, and what is wrong is told."""
+    monkeypatch.setattr(glance, "ANSWER_SECONDS", 0.2)
+    root = tmp_path / "disk"
+    root.mkdir()
+    path = write(tmp_path, RIGHT.replace("/srv/tcbsync-test/site", str(root)))
+    wrong = RIGHT.replace("/srv/tcbsync-test/site", str(root)) + MIRROR.replace("/srv/tcbsync-test/other", f"{root}/in")
+
+    with dead(root):
+        config = load(path)
+        mistakes = mistakes_of(write(tmp_path, wrong))
+
+    assert config.mirrors[0].root == root
+    assert any("is inside the root of mirror site" in mistake for mistake in mistakes)

@@ -11,7 +11,11 @@ import pytest
 from tcbsync.config.schema import MirrorConfig
 from tcbsync.core.errors import ConfigError, StateError, Transient
 from tcbsync.daemon.assemble import assembled
+from tcbsync.daemon.events import Events
+from tcbsync.daemon.fleet import Fleet
 from tcbsync.daemon.forget import forget
+from tcbsync.daemon.reload import Reload
+from tcbsync.daemon.verbs import Verbs, newest
 from tcbsync.emulator.faults import Fault
 from tcbsync.store.database import FILE_NAME
 from tcbsync.store.forgetting import Living
@@ -21,8 +25,10 @@ from tests.daemon.steering import steered
 from tests.engine.world import ENV, QUICK, eventually
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from tcbsync.config.schema import Config
     from tcbsync.emulator.server import Emulator
     from tests.daemon.steering import Steered
     from tests.engine.world import World
@@ -172,6 +178,60 @@ async def test_no_reload_comes_between(world: World, old: MirrorConfig, emulator
 
         assert (await forgetting)[-1]["deleted"] == 120
         assert len(world.cloud(prefix="old/")) == 120
+
+
+@pytest.mark.slow
+async def test_who_reads_no_answer_keeps_nobody_waiting(world: World, old: MirrorConfig) -> None:
+    """A terminal that stands still reads no progress: it goes on to its end, and a reload has its turn after it."""
+    await once(world.config(world.mirror(), old))
+    config = world.config(world.mirror())
+    async with assembled(config, "test", grace=False) as assembly, asyncio.TaskGroup() as tasks:
+        reload = Reload(config, lambda: config, assembly, Fleet(assembly, tasks))
+        verbs = Verbs(assembly, Events(), report_of=lambda _mirror: None, reload=reload)  # type: ignore[arg-type, return-value]
+        answer = verbs.handlers()["forget"]({**OLD, "deletes": True})
+
+        first = await anext(answer)
+        await eventually(lambda: not reload.turn.locked(), 20)
+        rest = [told async for told in answer]
+
+    assert (first["deleted"], rest[-1]["deleted"]) == (50, 120)
+    assert world.cloud(prefix="old/") == {}
+
+
+async def once(config: Config) -> None:
+    """Mirror everything once."""
+    async with assembled(config, "test", grace=False) as assembly:
+        for mirror in assembly.mirrors:
+            await asyncio.wait_for(mirror.once(), 60)
+
+
+async def test_who_hangs_up_ends_it() -> None:
+    """What gives the values is cancelled, and has its chance to tidy up; what it raises comes through."""
+    ended = []
+
+    async def endless() -> AsyncIterator[int]:
+        try:
+            for number in range(10**9):
+                yield number
+                await asyncio.sleep(0.001)
+        finally:
+            ended.append("tidy")
+
+    async def broken() -> AsyncIterator[int]:
+        yield 1
+        raise StateError("no")
+
+    values = newest(endless())
+    first = await anext(values)
+    await asyncio.sleep(0.05)
+    later = await anext(values)
+    await values.aclose()  # type: ignore[attr-defined]
+    with pytest.raises(StateError, match="no"):
+        [value async for value in newest(broken())]
+
+    assert first == 0
+    assert later > 1
+    assert ended == ["tidy"]
 
 
 async def forgotten(world: World, config: Any, former: Living) -> dict[str, Any]:

@@ -131,6 +131,8 @@ def test_a_daemons_life_as_systemd_hears_it(tmp_path: Path, systemd: socket.sock
         daemon = subprocess.Popen([*COMMAND, "run", "-c", str(house.config)], env=environment, stderr=subprocess.PIPE)
         try:
             hear_until("STATUS=site: in_sync")
+            (house.root / "a").unlink()
+            hear_until("STATUS=1 delete of site waits for you. site: held")
             hear_until("WATCHDOG=1")
             daemon.terminate()
             hear_until("STOPPING=1")

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,10 @@ import pytest
 
 from tcbsync import control
 from tcbsync.config.schema import CredentialsConfig, MirrorConfig
-from tcbsync.core.errors import ConfigError
+from tcbsync.core.errors import ConfigError, StateError
 from tcbsync.emulator.faults import Fault
+from tcbsync.store import rows
+from tcbsync.store.store import Store
 from tests.daemon.steering import steered
 from tests.engine.world import ENV, QUICK, eventually
 
@@ -161,6 +164,53 @@ async def test_a_wrong_file_changes_nothing(
         assert [event["reason"] for event in events if event["event"] == "reload_refused"] == [words]
         assert f"the configuration is not reloaded, the one before stays in force: {words}" in caplog.messages
         assert (await daemon.ask("status"))["service"]["notice"] is None
+
+
+async def test_a_disk_that_fails_amid_a_reload(
+    world: World, fonts: MirrorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mirror that is stopped cannot write its last word: the new file is in force as a whole, and said so."""
+
+    def broken(*_arguments: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    world.write("a.txt")
+    async with steered(world) as daemon:
+        await eventually(daemon.in_sync)
+        daemon.mirrors(world.mirror(ignore=("*.psd",), quiet_seconds=0.1), fonts)
+        monkeypatch.setattr(rows, "deleting", broken)
+
+        told = await daemon.reload()
+        monkeypatch.undo()
+        world.write("b.psd")
+        world.write("b.txt")
+
+        assert len(told) == 2
+        await eventually(lambda: set(world.cloud()) == {"a.txt", "b.txt"})
+        await eventually(lambda: world.cloud(prefix="fonts/") == {"a.woff": b"woff"})
+        assert (await daemon.ask("status"))["service"]["notice"] is None
+
+
+async def test_a_disk_that_fails_before_a_reload(
+    world: World, fonts: MirrorConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new mirror cannot be written down: it is refused, and not even the mirror that would change notices."""
+
+    async def broken(*_arguments: object) -> None:
+        raise StateError("disk I/O error")
+
+    async with steered(world) as daemon:
+        await eventually(daemon.in_sync)
+        daemon.mirrors(world.mirror(ignore=("*.txt",)), fonts)
+        monkeypatch.setattr(Store, "manifest", broken)
+
+        with pytest.raises(StateError, match="disk I/O error"):
+            await daemon.reload()
+        world.write("a.txt")
+        await eventually(world.is_equal)
+
+        assert set(await daemon.states()) == {"site"}
+        assert "disk I/O error" in (await daemon.ask("status"))["service"]["notice"]
 
 
 async def test_another_state_directory_needs_a_restart(world: World, fonts: MirrorConfig) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from tcbsync import control
+from tcbsync.cli.forms import fields_of, json_of, prefixed, text_of
+from tcbsync.cli.journal import entry
 from tcbsync.cloud import form
 from tcbsync.config.schema import CredentialsConfig
 from tcbsync.daemon.assemble import assembled
@@ -38,6 +40,12 @@ async def readable(world: World, daemon: Daemon) -> bytes:
     overview = await daemon.site((), list)._view.look()
     shown = page.whole(overview).encode() + exposition(overview, "")[1]
     return json.dumps(answer).encode() + repr(world.report().failures()).encode() + shown
+
+
+def in_every_form(records: list[logging.LogRecord]) -> bytes:
+    """Give lines of the log as people, programs and systemd's journal get them."""
+    lines = [text_of(record) + json_of(record) + prefixed(record) for record in records]
+    return "\n".join(lines).encode("utf-8", "backslashreplace") + b"".join(entry(fields_of(each)) for each in records)
 
 
 def echoes(issued: list[str]) -> dict[str, Fault]:
@@ -95,7 +103,11 @@ async def test_no_trouble_tells_a_secret(
                 told += await readable(world, daemon)
             told += every_byte(world.state)  # while it runs: with the WAL
 
-    told += caplog.text.encode() + repr([str(warning.message) for warning in warned]).encode()
+    told += (
+        caplog.text.encode()
+        + in_every_form(caplog.records)
+        + repr([str(warning.message) for warning in warned]).encode()
+    )
     told += "".join(capfd.readouterr()).encode() + every_byte(world.state)
     assert len(issued) > 3 * len(faults)
     assert b"service paused" in told
@@ -129,7 +141,7 @@ async def test_a_defect_tells_no_secret(
     async with world.running(watches=False):
         await eventually(lambda: world.report().counts().failed)
         (failure,) = world.report().failures()
-        told = caplog.text.encode() + repr(failure).encode() + every_byte(world.state)
+        told = caplog.text.encode() + in_every_form(caplog.records) + repr(failure).encode() + every_byte(world.state)
 
     assert failure.code == "internal"
     assert "Traceback" in caplog.text
@@ -158,7 +170,8 @@ async def test_half_a_character_in_a_link_tells_no_secret(
 
     async with world.running(watches=False) as mirror:
         await eventually(lambda: mirror.parts.pace.last_error)
-        told = caplog.text.encode() + mirror.parts.pace.last_error.encode() + every_byte(world.state)
+        told = caplog.text.encode() + in_every_form(caplog.records) + every_byte(world.state)
+        told += mirror.parts.pace.last_error.encode()
 
     assert "Traceback" not in caplog.text
     assert f"the answer has no {field}".encode() in told

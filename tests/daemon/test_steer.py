@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tcbsync.emulator.server import Emulator
+    from tests.daemon.steering import Steered
     from tests.engine.world import World
 
 
@@ -53,6 +54,28 @@ async def test_a_paused_mirror_looks_and_sends_nothing(world: World) -> None:
         ]
 
 
+@pytest.mark.slow
+async def test_the_brake_is_what_status_tells_of(world: World) -> None:
+    """The file of pauses is for the next start: if it goes, or is damaged, what runs knows that it stands still."""
+    async with steered(world) as daemon:
+        await eventually(daemon.in_sync)
+        await daemon.ask("pause")
+        (before,) = (await daemon.ask("status"))["mirrors"]
+        (world.state / FILE_NAME).write_text("damaged")
+        world.write("new")
+        await eventually(lambda: _counts(daemon, 1, 0))
+
+        (after,) = (await daemon.ask("status"))["mirrors"]
+        explained = await daemon.ask("explain", mirror="site", path="new")
+        again, resumed = await daemon.ask("pause"), await daemon.ask("resume")
+        await eventually(world.is_equal)
+
+        assert (after["state"], after["paused_at"]) == ("paused", before["paused_at"])
+        assert explained["paused_at"] is not None
+        assert (again["site"]["was"], resumed["site"]["was"]) == (False, True)
+        assert paused(world.state) == {}
+
+
 async def _counts(daemon: object, uploads: int, deletes: int) -> bool:
     (status,) = (await daemon.ask("status"))["mirrors"]  # type: ignore[attr-defined]
     return (status["pending_uploads"], status["pending_deletes"]) == (uploads, deletes)
@@ -67,13 +90,18 @@ async def test_a_pause_outlives_a_restart_and_a_reload(world: World) -> None:
     async with steered(world) as daemon:
         daemon.mirrors(world.mirror(quiet_seconds=0.1))
         await daemon.reload()
+        await eventually(lambda: _is_paused(daemon))
         await eventually(lambda: _counts(daemon, 1, 0))
-        state = await daemon.states()
+        state, calls = await daemon.states(), world.calls()
 
         await daemon.ask("resume")
 
-        assert state == {"site": "paused"}
+        assert (state, "uploadfile" in calls) == ({"site": "paused"}, False)
         await eventually(world.is_equal)
+
+
+async def _is_paused(daemon: Steered) -> bool:
+    return await daemon.states() == {"site": "paused"}
 
 
 @pytest.mark.slow

@@ -47,9 +47,9 @@ class Demo:
         """Send a signal to the whole process group, as Ctrl-C in a terminal does."""
         os.killpg(self.process.pid, number)
 
-    def end(self) -> tuple[int, str]:
+    def end(self, seconds: float = WAIT_SECONDS) -> tuple[int, str]:
         """Wait for its end; gives exit code and output."""
-        return self.process.wait(WAIT_SECONDS), self.text()
+        return self.process.wait(seconds), self.text()
 
     def processes(self) -> dict[int, str]:
         """List the processes whose command line names its temporary folder: those that it has started."""

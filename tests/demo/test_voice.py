@@ -6,9 +6,10 @@ import io
 
 import pytest
 
+from tcbsync.core.words import printable
 from tcbsync.demo.compare import File, Tree
 from tcbsync.demo.stage import Proof
-from tcbsync.demo.voice import SHOWN, Voice, printable
+from tcbsync.demo.voice import SHOWN, Voice
 
 
 class Terminal(io.StringIO):
@@ -113,3 +114,19 @@ def test_long_list() -> None:
     Voice(stream).listing([(f"{number:04}", "only on disk") for number in range(1000)])
 
     assert stream.getvalue().splitlines()[SHOWN - 1 :] == ["      0011  only on disk", "      and 988 more"]
+
+
+def test_sights() -> None:
+    """Each place has its name once; a long line is folded under itself, and a place without lines is passed over."""
+    stream = io.StringIO()
+
+    Voice(stream).sights(
+        {"status": ["In sync."], "log": [], "systemd": ["site: in_sync", f"  {'word ' * 30}".rstrip()]}
+    )
+
+    assert stream.getvalue().splitlines() == [
+        "       status    In sync.",
+        "       systemd   site: in_sync",
+        f"                   {'word ' * 21}".rstrip(),
+        f"                     {'word ' * 9}".rstrip(),
+    ]

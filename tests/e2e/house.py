@@ -116,11 +116,12 @@ class House:
         self.configure(**dict(self.options))
 
     def configure(self, **options: Any) -> None:
-        """Write the configuration; options are those of the mirror, but for `service`, a mapping, and `web`.
+        """Write the configuration; options are those of the mirror, but for `service`, `notify` and `web`.
 
         No page is served unless `web` says where.
         """
         service, web = options.pop("service", {}), options.pop("web", None)
+        notify = options.pop("notify", None)
         mirror = {
             "name": "site",
             "root": str(self.root),
@@ -138,6 +139,7 @@ class House:
             "credentials": {"appid": "wx0123456789abcdef", "secret_env": "TCBSYNC_SECRET"},
             "mirrors": [mirror],
             "web": web,
+            "notify": notify,
         }
         self.config.write_text(yaml.safe_dump(document))
 

@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from tcbsync.engine.brake import Brake
 from tcbsync.engine.slots import Slots
 from tests.sim.clock import Clock, VirtualLoop
 
@@ -42,6 +43,7 @@ class Scene:
     requests: int = 0
     refusals: int = 0
     _busy: int = 0
+    _brake: Brake = field(default_factory=Brake)
     _dice: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +63,7 @@ class Scene:
 
     async def _work(self) -> None:
         while True:
-            await self.slots.acquire()
+            await self.slots.acquire(self._brake)
             try:
                 await self._upload()
             finally:

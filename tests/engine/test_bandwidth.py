@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync.core.timetable import Timetable, timetable
-from tcbsync.engine.bandwidth import BURST_SECONDS, FORM_BYTES, ROOM_SECONDS, Bandwidth
+from tcbsync.engine.bandwidth import BURST_SECONDS, FORM_BYTES, LOOK_SECONDS, ROOM_SECONDS, Bandwidth
+from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.host import Host
 from tests.engine.settling import virtually
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 LINK_SECONDS = 900
+OURS = Brake()
 MONDAY_NOON = 1_700_481_600.0
 """2023-11-20 12:00 UTC."""
 
@@ -63,7 +65,7 @@ class Wire:
     async def send(self, body: AsyncIterator[bytes] | bytes, size: int) -> None:
         """Take the turn of one file, and send it."""
         clock = asyncio.get_running_loop().time
-        async with self.bandwidth.share(size) as metered:
+        async with self.bandwidth.share(size, OURS) as metered:
             began, sent = clock(), 0
             chunks = metered(body)
             assert not isinstance(chunks, bytes)
@@ -187,7 +189,7 @@ def test_who_came_first_goes_first(size: int) -> None:
         bandwidth = Bandwidth(Wall(), timetable(1024))
 
         async def send(number: int) -> None:
-            async with bandwidth.share(size + number):
+            async with bandwidth.share(size + number, OURS):
                 order.append(number)
                 await asyncio.sleep(size / 1024)
 
@@ -200,6 +202,57 @@ def test_who_came_first_goes_first(size: int) -> None:
     assert order == [3, 1, 2, 0]
 
 
+def test_mirrors_take_turns() -> None:
+    """A mirror with many files that wait lets another's one go before them, but for the next two."""
+    order, theirs = [], Brake()
+
+    async def live() -> None:
+        bandwidth = Bandwidth(Wall(), timetable(1024))
+
+        async def send(brake: Brake, number: int) -> None:
+            async with bandwidth.share(20 * MB, brake):
+                order.append(number)
+                await asyncio.sleep(1)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(20):
+                tasks.create_task(send(OURS, number))
+            await asyncio.sleep(0.5)
+            tasks.create_task(send(theirs, 1000))
+
+    virtually(live())
+
+    assert order.index(1000) == 3
+    assert len(order) == 21
+
+
+def test_who_is_stopped_waits_no_longer() -> None:
+    """Behind a file that takes hours, the next one leaves within a second and those behind it at once."""
+    left: list[float] = []
+
+    async def live() -> None:
+        bandwidth, brake = Bandwidth(Wall(), timetable(1024)), Brake()
+
+        async def wait() -> None:
+            with contextlib.suppress(Closed):
+                async with bandwidth.share(20 * MB, brake):
+                    raise AssertionError("it was stopped")
+            left.append(asyncio.get_running_loop().time() - 10.0)
+
+        async with asyncio.TaskGroup() as tasks, bandwidth.share(20 * MB, OURS):
+            for _ in range(3):
+                tasks.create_task(wait())
+            await asyncio.sleep(10.0)
+            brake.is_on = True
+            await asyncio.sleep(3600)
+
+    virtually(live())
+
+    assert len(left) == 3
+    assert left[:2] == [0.0, 0.0]
+    assert left[2] <= LOOK_SECONDS
+
+
 def test_a_turn_that_is_given_up_makes_room() -> None:
     """Cancelled while it waits or while it sends: the next one's turn comes all the same."""
 
@@ -207,7 +260,7 @@ def test_a_turn_that_is_given_up_makes_room() -> None:
         bandwidth = Bandwidth(Wall(), timetable(50_000))
 
         async def send() -> None:
-            async with bandwidth.share(20 * MB):
+            async with bandwidth.share(20 * MB, OURS):
                 await asyncio.sleep(3600)
 
         tasks = [asyncio.create_task(send()) for _ in range(3)]
@@ -215,7 +268,7 @@ def test_a_turn_that_is_given_up_makes_room() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        async with asyncio.timeout(1), bandwidth.share(20 * MB):
+        async with asyncio.timeout(1), bandwidth.share(20 * MB, OURS):
             pass
 
     virtually(live())
@@ -228,7 +281,7 @@ async def test_without_a_limit_nothing_is_in_the_way() -> None:
     async def read() -> AsyncIterator[bytes]:
         yield chunk
 
-    async with bandwidth.share(10**12) as metered, bandwidth.share(10**12):
+    async with bandwidth.share(10**12, OURS) as metered, bandwidth.share(10**12, OURS):
         streamed = metered(read())
         assert metered(data) is data
         assert not isinstance(streamed, bytes)
@@ -355,7 +408,7 @@ async def test_a_source_is_closed_when_its_reader_goes(table: Timetable | None) 
         finally:
             closed.append(True)
 
-    async with bandwidth.share(1) as metered:
+    async with bandwidth.share(1, OURS) as metered:
         left, failed = metered(read()), metered(read())
     assert not isinstance(left, bytes)
     assert not isinstance(failed, bytes)

@@ -16,6 +16,7 @@ from tcbsync.cloud.wire import CloudSettings
 from tcbsync.core.timetable import timetable
 from tcbsync.emulator.faults import Fault
 from tcbsync.engine.bandwidth import Bandwidth
+from tcbsync.engine.brake import Brake
 from tcbsync.engine.host import Host
 from tests.cloud.scripted import answer, receive_head, serving
 
@@ -66,7 +67,7 @@ async def stream(size: int) -> AsyncIterator[bytes]:
 @pytest.mark.parametrize("limit", [200_000, 2_000_000])
 async def test_what_arrives_is_smooth(limit: int) -> None:
     """Small files and large ones together, for three seconds: each second near the limit, and none far above it."""
-    arrivals, bandwidth = Arrivals(), Bandwidth(Host(), timetable(limit))
+    arrivals, bandwidth, brake = Arrivals(), Bandwidth(Host(), timetable(limit)), Brake()
     async with serving(arrivals) as url:
         cloud = open_cloud(
             CloudSettings(api_base=url, total_seconds=0.5, stall_seconds=0.5), SecretSource("wx-test", "no-secret")
@@ -74,7 +75,7 @@ async def test_what_arrives_is_smooth(limit: int) -> None:
 
         async def send(size: int) -> None:
             chunks = stream(size) if size > MIB // 10 else bytes(size)
-            async with bandwidth.share(size) as metered:
+            async with bandwidth.share(size, brake) as metered:
                 await cloud.send(Link("a", "f", url, "a", "t", "c"), Body(size, metered(chunks)))
 
         async with asyncio.TaskGroup() as tasks:

@@ -21,8 +21,9 @@ from tcbsync.core.errors import (
     TokenRejected,
     Transient,
 )
+from tcbsync.engine.brake import Closed
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import LATER_SECONDS, OUTAGE_FAILURES, Closed, Pace, excuses, later
+from tcbsync.engine.pace import LATER_SECONDS, OUTAGE_FAILURES, Pace, excuses, later
 
 A, B = "env-a", "env-b"
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
+from tcbsync.core.events import ServiceChanged
+from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.host import Host
-from tcbsync.engine.pace import OUTAGE_FAILURES, Closed, Pace, excuses
+from tcbsync.engine.pace import OUTAGE_FAILURES, Pace, excuses
+
+if TYPE_CHECKING:
+    from tcbsync.core.events import Event
 
 ENV, OTHER = "env-a", "env-b"
 NOW = 1_700_000_000
@@ -42,6 +49,24 @@ def test_other_silence_is_an_outage_when_there_is_enough_of_it(pace: Pace, code:
     pace.failed(ENV, Transient("no answer", code=code))
 
     assert pace.service.state == "offline"
+
+
+def test_the_services_state_is_told_when_it_is_another() -> None:
+    """Once for each state, with what it was before and why; not for each failure, nor for each probe."""
+    told: list[Event] = []
+    pace = Pace(Host(), tell=told.append)
+
+    for _ in range(5):
+        with contextlib.suppress(NoAnswer, Closed), pace.passage(ENV):
+            raise NoAnswer("no connection", code="ConnectError")
+        pace.service.until = 0.0
+    with pace.passage(ENV):
+        pass
+
+    assert told == [
+        ServiceChanged("offline", "ok", "no connection"),
+        ServiceChanged("ok", "offline", ""),
+    ]
 
 
 def test_a_call_that_concerns_no_environment_passes_one_gate(pace: Pace) -> None:
@@ -95,7 +120,7 @@ async def test_what_a_call_meets_counts_for_its_own_slots(pace: Pace, *, uploads
     assert (concerned.limit, other.limit) == (before[0] // 2, before[1])
 
     for _ in range(concerned.limit):
-        await concerned.acquire()
+        await concerned.acquire(Brake())
     for _ in range(concerned.limit):
         with pace.passage(ENV, uploads=uploads):
             pass

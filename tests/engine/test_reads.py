@@ -11,14 +11,17 @@ from tcbsync.core.errors import FileVanished, Misconfigured
 from tcbsync.core.model import State
 from tcbsync.emulator.faults import Fault
 from tcbsync.engine import uploads
+from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
 from tcbsync.engine.reads import GROUP, SMALL, VISITS, Large, Reads, Whole, Young
 from tcbsync.engine.stream import Stream
 from tcbsync.local.digest import OpenFile
+from tests.engine.test_heart import hanging
 from tests.engine.world import ENV, eventually
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from tcbsync.emulator.server import Emulator
     from tcbsync.engine.mirror import Mirror
@@ -109,6 +112,26 @@ async def test_a_visit_that_hangs_holds_up_no_other(mirror: Mirror) -> None:
     assert not hangs.done()
     hanging.set()
     assert isinstance(await hangs, Whole)
+
+
+async def test_a_thread_that_hangs_is_named_after_its_root(
+    mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visit is made for many; whichever of them asked first may have nothing to do with what hangs."""
+    host, parts = Host(Heart()), mirror.parts
+    reads = Reads(host, parts.target, parts.manifest)
+    (job, *_) = jobs_of(mirror)
+    with hanging(tmp_path) as pipe:
+        monkeypatch.setattr("tcbsync.engine.reads.OpenFile", lambda *_: pipe.open("rb"))
+
+        with host.heart.part("site: upload of the first that asked"):
+            taking = reads.take(job)
+            await eventually(lambda: host.heart.silent(0.2))
+            silent = host.heart.silent(0.2)
+
+    await asyncio.wait([taking])
+    assert isinstance(taking.exception(), AttributeError)
+    assert silent == [f"reading in {parts.target.root} (a thread hangs)"]
 
 
 async def test_a_disk_that_hangs_takes_few_threads(mirror: Mirror) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import sqlite3
 from typing import TYPE_CHECKING
@@ -50,6 +51,11 @@ def orphans(world: World) -> set[str]:
     return set(world.cloud()) - known
 
 
+def prove_all(connection: sqlite3.Connection, _mirror: int) -> None:
+    """Write rows as if the cloud had answered for each: none of them waits to be proved."""
+    connection.execute("UPDATE file SET inode = 1, parked = 1 WHERE inode = -1")
+
+
 async def busy_day(world: World) -> None:
     """Mirror, copy; and then send, change and delete files that the copy does not know of."""
     world.write("same", "never changes")
@@ -93,7 +99,7 @@ async def test_nothing_is_deleted_while_anything_is_in_doubt(world: World) -> No
         await asyncio.sleep(1)
         held_back = "short-lived" in world.cloud()
         words = world.report().restored()
-        told = status.live_status(mirror, world.report(), "none", "")
+        told = status.live_status(mirror, world.report(), None)
         world.emulator.clear_faults()
         await mirror.parts.manifest.write(rows.retry)
         mirror.nudge()
@@ -255,3 +261,19 @@ async def test_a_log_that_is_damaged_after_a_kill_forgets_nothing(world: World, 
         assert world.is_equal(), number
         assert not orphans(world), number
     assert len(list(doubts(world.state / shelf.FOLDER, 0))) > 24
+
+
+async def test_that_nothing_is_in_doubt_any_more_is_said_once(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Though several loops find it at the same moment."""
+    await busy_day(world)
+    damage(world)
+    with caplog.at_level(logging.INFO):
+        async with world.assembly() as assembly:
+            (mirror,) = assembly.mirrors
+            await mirror.parts.manifest.write(prove_all)
+            holds = mirror._holds
+
+            found = await asyncio.gather(*(holds.is_in_doubt() for _ in range(4)))
+
+    assert not any(found)
+    assert caplog.text.count("nothing is in doubt any more") == 1

@@ -12,6 +12,7 @@ from tcbsync.core.settle import Settle
 from tcbsync.emulator.faults import Fault
 from tcbsync.engine import flights
 from tcbsync.engine import mirror as mirror_module
+from tcbsync.engine.brake import Brake
 from tests.engine.world import PREFIX, alive, eventually
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ async def test_every_slot_is_given_back(world: World, emulator: Emulator) -> Non
             await asyncio.sleep(0.1)
         for slots in (assembly.pace.link_slots, assembly.pace.upload_slots, assembly.pace.delete_slots):
             for _ in range(4):
-                await asyncio.wait_for(slots.acquire(), 1)
+                await asyncio.wait_for(slots.acquire(Brake()), 1)
         assert len(assembly.mirrors[0].parts.busy) == 0
 
 

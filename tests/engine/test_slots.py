@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.slots import TRIAL_WINDOWS, Slots
+
+OURS = Brake()
 
 
 async def free(slots: Slots) -> int:
     """Count the slots that can be taken at this moment, and give them back."""
     taken = 0
     while True:
-        taking = asyncio.create_task(slots.acquire())
+        taking = asyncio.create_task(slots.acquire(OURS))
         await asyncio.wait([taking], timeout=0)
         if not taking.done():
             break
@@ -29,15 +33,71 @@ async def free(slots: Slots) -> int:
 async def test_as_many_at_once_as_configured() -> None:
     """The one beyond the limit waits until a slot is given back."""
     slots = Slots(2)
-    await slots.acquire()
-    await slots.acquire()
-    third = asyncio.create_task(slots.acquire())
+    await slots.acquire(OURS)
+    await slots.acquire(OURS)
+    third = asyncio.create_task(slots.acquire(OURS))
     await asyncio.sleep(0)
 
     assert not third.done()
 
     slots.release()
     await asyncio.wait_for(third, 5)
+
+
+async def test_mirrors_take_turns() -> None:
+    """One with thousands who wait keeps no other one waiting: its only one gets the slot after the next."""
+    slots, theirs, order = Slots(1), Brake(), []
+    await slots.acquire(OURS)
+
+    async def work(brake: Brake) -> None:
+        await slots.acquire(brake)
+        order.append(brake)
+        slots.release()
+
+    waiting = [asyncio.create_task(work(OURS)) for _ in range(3000)]
+    await asyncio.sleep(0)
+    waiting.append(asyncio.create_task(work(theirs)))
+    await asyncio.sleep(0)
+
+    slots.release()
+    await asyncio.gather(*waiting)
+
+    assert order.index(theirs) == 1
+    assert len(order) == 3001
+    assert await free(slots) == 1
+
+
+@pytest.mark.parametrize("at", ["while it waits", "as its turn comes"])
+async def test_who_is_stopped_leaves_the_queue(at: str) -> None:
+    """At once, whatever others do with their slots; and no slot is lost by it, though it had just come."""
+    slots, brake = Slots(1), Brake()
+    await slots.acquire(OURS)
+    stopped = asyncio.create_task(slots.acquire(brake))
+    other = asyncio.create_task(slots.acquire(OURS))
+    await asyncio.sleep(0)
+
+    if at == "as its turn comes":
+        slots.release()
+    brake.is_on = True
+    brake.is_on = at == "as its turn comes"
+    with pytest.raises(Closed):
+        await asyncio.wait_for(stopped, 1)
+    if at == "while it waits":
+        slots.release()
+
+    await asyncio.wait_for(other, 1)
+    assert repr(brake) == f"<Brake {'on' if brake.is_on else 'off'}, 0 wait>"
+
+
+async def test_nobody_who_is_stopped_takes_a_slot() -> None:
+    """However many are free."""
+    slots, brake = Slots(1), Brake()
+    brake.is_on = True
+
+    with pytest.raises(Closed):
+        await slots.acquire(brake)
+
+    assert await free(slots) == 1
 
 
 def complain(slots: Slots, now: float = 100.0) -> bool:
@@ -48,7 +108,7 @@ def complain(slots: Slots, now: float = 100.0) -> bool:
 async def fill(slots: Slots) -> None:
     """Take every slot."""
     for _ in range(slots.limit):
-        await slots.acquire()
+        await slots.acquire(OURS)
 
 
 async def rise(slots: Slots, now: float) -> None:
@@ -59,7 +119,7 @@ async def rise(slots: Slots, now: float) -> None:
         if slots.limit > limit:
             break
     assert slots.limit == limit + 1
-    await slots.acquire()
+    await slots.acquire(OURS)
 
 
 async def test_too_many_at_once_halves_the_limit() -> None:
@@ -78,7 +138,7 @@ async def test_too_many_at_once_halves_the_limit() -> None:
 async def test_free_slots_are_withdrawn_too() -> None:
     """A complaint while little is in flight holds for the burst that comes after it."""
     slots = Slots(8)
-    await slots.acquire()
+    await slots.acquire(OURS)
 
     complain(slots)
 
@@ -131,7 +191,7 @@ async def test_each_window_of_successes_brings_one_more_up_to_the_ceiling() -> N
         slots.succeed(100.0)
         limits.append(slots.limit)
         if len(limits) > 1 and limits[-1] > limits[-2]:
-            await slots.acquire()
+            await slots.acquire(OURS)
 
     assert limits == [4] * 3 + [5] * 5 + [6] * 6 + [7] * 51
 
@@ -140,7 +200,7 @@ async def test_a_success_counts_only_while_every_slot_is_taken() -> None:
     """A trickle of files says nothing of how many the service takes at once."""
     slots = Slots(8)
     complain(slots)
-    await slots.acquire()
+    await slots.acquire(OURS)
 
     for _ in range(100):
         slots.succeed(1000.0)
@@ -177,7 +237,7 @@ async def test_what_was_too_many_is_tried_ever_more_rarely() -> None:
             for _ in range(7):
                 slots.succeed(now)
         waits.append(now - complained_at)
-        await slots.acquire()
+        await slots.acquire(OURS)
         complain(slots, now)
         slots.release()
 
@@ -219,7 +279,7 @@ def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
             now += 1.0
             match step:
                 case "take" if taken < slots.limit:
-                    await asyncio.wait_for(slots.acquire(), 5)
+                    await asyncio.wait_for(slots.acquire(OURS), 5)
                     taken += 1
                 case "give" if taken:
                     slots.release()
@@ -239,8 +299,8 @@ def test_no_slot_is_ever_lost_or_made(steps: list[str]) -> None:
 async def test_more_are_let_in_at_once() -> None:
     """A larger number wakes those who wait, whatever was too much before."""
     slots = Slots(1)
-    await slots.acquire()
-    waiting = [asyncio.create_task(slots.acquire()) for _ in range(3)]
+    await slots.acquire(OURS)
+    waiting = [asyncio.create_task(slots.acquire(OURS)) for _ in range(3)]
     await asyncio.sleep(0)
 
     slots.resize(3)
@@ -256,10 +316,10 @@ async def test_fewer_wait_for_those_in_flight() -> None:
     """A smaller number takes nothing back; nobody comes in until there are so few."""
     slots = Slots(3)
     for _ in range(3):
-        await slots.acquire()
+        await slots.acquire(OURS)
 
     slots.resize(1)
-    waiting = asyncio.create_task(slots.acquire())
+    waiting = asyncio.create_task(slots.acquire(OURS))
     slots.release()
     slots.release()
     await asyncio.sleep(0)
@@ -274,12 +334,12 @@ async def test_more_again_before_fewer_has_come_about() -> None:
     """Changed there and back while all are in flight, the number is what it was."""
     slots = Slots(3)
     for _ in range(3):
-        await slots.acquire()
+        await slots.acquire(OURS)
 
     slots.resize(1)
     slots.resize(4)
-    await asyncio.wait_for(slots.acquire(), 1)
-    fifth = asyncio.create_task(slots.acquire())
+    await asyncio.wait_for(slots.acquire(OURS), 1)
+    fifth = asyncio.create_task(slots.acquire(OURS))
     await asyncio.sleep(0)
 
     assert not fifth.done()
@@ -294,7 +354,7 @@ async def test_a_new_number_forgets_what_was_too_much() -> None:
     await rise(slots, 100.0)
     slots.resize(16)
     for _ in range(11):
-        await slots.acquire()
+        await slots.acquire(OURS)
 
     complain(slots, 100.0)
     is_halved = slots.limit == 8

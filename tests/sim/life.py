@@ -49,6 +49,9 @@ class SimHost(Host):
     def now(self) -> float:
         return self._clock.wall()
 
+    async def glance(self, place: str, work: Callable[[], Result]) -> Result:
+        return await self.offload(work)
+
     async def offload(
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs
     ) -> Result:

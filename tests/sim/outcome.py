@@ -29,6 +29,6 @@ def leftovers(mirror: Mirror) -> str:
     if len(mirror.settle) + len(busy) + len(busy._again) + len(mirror._flights):
         return f"something is left in a queue: {mirror!r}"
     for slots in (pace.link_slots, pace.upload_slots, pace.delete_slots):
-        if slots._free._value - slots._surplus != slots.limit:
-            return f"slots are lost: {slots!r}, {slots._free._value} free"
+        if slots.free != slots.limit:
+            return f"slots are lost: {slots!r}, {slots.free} free"
     return ""

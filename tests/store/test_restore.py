@@ -215,6 +215,57 @@ async def test_a_ledger_that_is_missing_is_noticed(place: Place) -> None:
     assert "deletes are held. `tcbsync verify --repair`, then `tcbsync approve site`" in words
 
 
+async def test_where_every_ledger_is_gone_it_is_noticed(place: Place) -> None:
+    """A copy alone does not know what was sent since: deletes are held, and it is said so."""
+    await place.with_copy()
+    for ledger in shelf.ledgers(place.folder):
+        ledger.path.unlink()
+    place.damage()
+
+    async with place.work() as work:
+        words, gap = work.told()
+
+    assert gap == 1
+    assert "it does not know of everything that was sent since: deletes are held" in words
+
+
+async def test_the_newest_ledger_is_missed_by_the_copy_that_began_with_it(place: Place) -> None:
+    """Though that copy is damaged, and an older one with whole ledgers is taken."""
+    async with place.work() as work:
+        await work.prove("first")
+        await work.copy()
+        await work.prove("second")
+        await work.copy()
+        await work.prove("lost")
+    newest = shelf.copies(place.folder)[0]
+    newest.path.write_bytes(newest.path.read_bytes()[:6000])
+    shelf.ledgers(place.folder)[-1].path.unlink()
+    place.damage()
+
+    async with place.work() as work:
+        second, gap = work.row("second"), work.told()[1]
+
+    assert in_doubt(second)
+    assert gap == 1
+
+
+async def test_a_copy_that_is_damaged_stands_for_no_lines(place: Place) -> None:
+    """It says that it knows of the last one, and could not be restored: a copy is made at once."""
+    async with place.work() as work:
+        await work.prove(*(f"directory {number}/file" for number in range(1000)))
+        await work.copy()
+    for ledger in shelf.ledgers(place.folder):
+        ledger.path.unlink()
+    copy = shelf.copies(place.folder)[0].path
+    content = copy.read_bytes()
+    copy.write_bytes(content[: len(content) // 2] + b"\xa5" * 20_000 + content[len(content) // 2 + 20_000 :])
+
+    async with place.work() as work:
+        is_due = work.store._is_copy_due
+
+    assert is_due
+
+
 async def test_lines_that_a_power_cut_took_are_noticed(place: Place) -> None:
     """A copy is made at once at the next start; until there is one, a restored manifest knows of the gap."""
     async with place.work() as work:

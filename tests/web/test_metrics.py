@@ -22,6 +22,8 @@ from tests.web.viewing import NOW, mirror, overview, served_in
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tcbsync.web.view import Overview
+
 MONITORING = Path(__file__).parent.parent.parent / "systemd" / "monitoring"
 
 
@@ -62,6 +64,9 @@ def test_figures() -> None:
         held_deletes=29,
         kept=30,
         drift=31,
+        hold="the root is empty",
+        hold_since=iso(NOW - 34),
+        paused_at=iso(NOW - 35),
         oldest_pending_at=iso(NOW - 32),
         last_scan_at=iso(NOW - 33),
     )
@@ -77,6 +82,8 @@ def test_figures() -> None:
         "tcbsync_parked_files": 27,
         "tcbsync_blocked_paths": 28,
         "tcbsync_held_deletes": 29,
+        "tcbsync_held_since_timestamp_seconds": NOW - 34,
+        "tcbsync_paused_since_timestamp_seconds": NOW - 35,
         "tcbsync_kept_files": 30,
         "tcbsync_oldest_pending_seconds": 32,
         "tcbsync_unproved_seconds": 0,
@@ -111,19 +118,20 @@ def test_what_is_not_known_is_left_out() -> None:
     """A folder that was never scanned has no time of its last scan; nothing waits for 0 seconds."""
     told = samples(state="starting")
 
-    assert ("tcbsync_last_scan_timestamp_seconds", "site") not in told
+    for name in ("last_scan", "held_since", "paused_since"):
+        assert (f"tcbsync_{name}_timestamp_seconds", "site") not in told
     assert told["tcbsync_oldest_pending_seconds", "site"] == 0
 
 
 def test_conventions() -> None:
     """Counters end in _total and nothing else does; times are in seconds, sizes in bytes; every one has a help text."""
-    for family in families(overview(mirror(tally=tally()))):
+    for family in families(everything()):
         assert re.fullmatch(r"tcbsync(_[a-z]+)+", family.name)
         assert family.documentation.endswith(".")
         assert not re.search(r"_(ms|milliseconds|minutes|hours|kb|mib|percent|count|sum|total)$", family.name)
         assert {sample.name.endswith("_total") for sample in family.samples} <= {family.type == "counter"}
         for sample in family.samples:
-            assert sample.labels.keys() <= {"mirror", "state", "mode", "class", "version"}
+            assert sample.labels.keys() <= {"mirror", "state", "mode", "class", "outcome", "version"}
 
 
 def test_classes_are_those_of_the_errors() -> None:
@@ -158,6 +166,27 @@ async def test_over_http(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> No
         assert told["process_resident_memory_bytes"] > 0
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/plain; version=x",
+        "application/openmetrics-text; version=1.0.0<b>",
+        "application/openmetrics-text; version=1.0.0.<b>",
+        "application/openmetrics-text; version=",
+        "text/plain; version=1.0.0; escaping=<b>",
+        "=;,=;;",
+        "\u00e9",
+    ],
+)
+def test_an_odd_wish_gets_figures_all_the_same(accept: str) -> None:
+    """Whatever a header asks for, the answer is a format that there is, and repeats nothing of it."""
+    content_type, body = exposition(overview(), accept)
+
+    assert content_type.startswith(("text/plain; version=", "application/openmetrics-text; version=1.0.0"))
+    assert "<" not in content_type
+    assert b'tcbsync_files{mirror="site"} 0.0' in body
+
+
 def expressions(value: Any) -> Iterator[str]:
     """Give what is asked of Prometheus anywhere in a document."""
     if isinstance(value, dict):
@@ -168,6 +197,12 @@ def expressions(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from expressions(inner)
+
+
+def everything() -> Overview:
+    """Make an overview in which every figure has a sample."""
+    when: dict[str, Any] = {"hold_since": iso(NOW - 60), "paused_at": iso(NOW - 60), "last_scan_at": iso(NOW - 60)}
+    return overview(mirror(tally=tally(), hold="the root is empty", **when))
 
 
 def alerts() -> Any:
@@ -183,7 +218,7 @@ def dashboard() -> Any:
 @pytest.mark.parametrize("document", [alerts, dashboard])
 def test_what_is_asked_for_exists(document: Any) -> None:
     """Every name in an expression is exported, with the labels and the words that it asks for."""
-    text = exposition(overview(mirror(tally=tally())), "")[1].decode()
+    text = exposition(everything(), "")[1].decode()
     known: dict[str, list[dict[str, str]]] = {}
     for family in plain(text):
         for sample in family.samples:
@@ -195,6 +230,7 @@ def test_what_is_asked_for_exists(document: Any) -> None:
     ]
 
     assert len(asked) > 8
+    assert "tcbsync_held_since_timestamp_seconds" in dict(asked)
     for name, selector in asked:
         assert name in known
         for label, words in selector.items():
@@ -229,6 +265,8 @@ def test_the_dashboard_asks_for_everything_that_can_go_wrong() -> None:
         "tcbsync_unproved_seconds",
         "tcbsync_failed_files",
         "tcbsync_held_deletes",
+        "tcbsync_held_since_timestamp_seconds",
+        "tcbsync_paused_since_timestamp_seconds",
         "tcbsync_scan_seconds_sum",
     ):
         assert name in shown
@@ -237,6 +275,7 @@ def test_the_dashboard_asks_for_everything_that_can_go_wrong() -> None:
 def test_panels_do_not_overlap() -> None:
     """Each place of the dashboard's grid has one panel."""
     places: set[tuple[int, int]] = set()
+    assert len({panel["id"] for panel in dashboard()["panels"]}) == len(dashboard()["panels"])
 
     for panel in dashboard()["panels"]:
         at = panel["gridPos"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tcbsync.engine.tally import Flight, Tally
+from tcbsync.status import iso
 from tcbsync.store.answers import Failure, Held, Stored
 from tcbsync.web import page
 from tcbsync.web.chart import chart
@@ -61,7 +62,7 @@ def test_a_quiet_page() -> None:
 
     assert document.elements[0] == ("html", {"lang": "en"})
     assert "In sync." in document.texts
-    assert "2 files, 2.0 KiB: the cloud holds what the disk holds." in document.texts
+    assert "The cloud holds what the disk holds: 2 files (2.0 KiB)." in document.texts
     ids = {attributes["id"] for _, attributes in document.elements if "id" in attributes}
     assert {"mirrors", "hour", "flights", "changes"} <= ids
     assert ids.isdisjoint({"failed", "held-site"})
@@ -77,6 +78,8 @@ def test_a_page_in_trouble() -> None:
         "tcbsync approve site --list abcd1234",
         "Invalid argument. Mend the file or its name, then tcbsync retry.",
         "1 try, waits for you",
+        "1 objects would be deleted. Held for 0 s.",
+        "for 0 s",
         "1.0 KiB of 4.0 KiB, 9 s",
         "1 name can never be mirrored: tcbsync failed lists them.",
         "2.0 KiB, 5 min ago",
@@ -174,8 +177,7 @@ def test_the_service_is_told_of_once() -> None:
 
     text = Document(page.whole(overview(waiting, mirror("b", state="offline", reason="no connection"), **service))).text
 
-    assert text.count("no connection") == 2  # in the verdict, and below the mirrors
-    assert "Service offline: no connection" in text
+    assert text.count("no connection") == 1  # in the verdict; below the mirrors only where that is of something else
     assert "somebody renews the token" in text
     assert "99 %" in text
     assert "100 %" not in text
@@ -207,6 +209,31 @@ def test_the_chart() -> None:
     assert heights[-1] <= 120
     assert document.texts[:4] == ["2.1 MiB", " in the last hour, at the most ", "1.4 MiB", " a minute"]
     assert "1 minute ago: 683.6 KiB" in document.texts
+
+
+def test_what_stands_first_is_not_said_again() -> None:
+    """The service's trouble stands with the mirrors only where something else comes before it."""
+    outage: dict[str, Any] = {"state": "offline", "last_error": "no connection"}
+
+    alone = Document(page.whole(overview(mirror(state="offline"), **outage))).text
+    behind = Document(page.whole(overview(mirror(state="held", held_deletes=2, hold="too many"), **outage))).text
+
+    assert alone.count("no connection") == 1
+    assert "Service offline: no connection" in behind
+
+
+def test_who_has_paused_a_mirror() -> None:
+    """The page says first that a person did, and how to go on; and beside the mirror, whatever is said first."""
+    paused: dict[str, Any] = {"state": "paused", "paused_at": iso(NOW - 7200), "pending_uploads": 3}
+
+    alone = Document(page.whole(overview(mirror(**paused)))).text
+    beside = Document(page.whole(overview(mirror(**paused), mirror("other", failed=1, parked=1)))).text
+
+    assert "Mirror site is paused by hand." in alone
+    assert "To let it go on: tcbsync resume site" in alone
+    assert alone.count("tcbsync resume site") == 1
+    assert "Paused by hand 2 h ago: tcbsync resume site lets it go on." in beside
+    assert "After that: Mirror site is paused by hand." in beside
 
 
 @pytest.mark.parametrize(("ago", "told"), [(0, "just now"), (4.9, "just now"), (61, "61 s ago"), (7200, "2 h ago")])

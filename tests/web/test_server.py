@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync.core.errors import StateError
 from tcbsync.web.server import HEADERS, Site, keep_serving
 from tcbsync.web.thumbnails import BLANK
 from tests.web.test_thumbnails import PNG
@@ -17,6 +18,8 @@ from tests.web.viewing import Document, served_in
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tcbsync.web.view import Source
 
 EVERY = ("/", "/page.json", "/page.css", "/page.js", "/icon-well.svg", "/metrics", "/healthz", "/readyz", "/thumbnail")
 
@@ -31,7 +34,7 @@ async def test_the_page(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Non
 
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
-    assert "1 file, 5 bytes: the cloud holds what the disk holds." in Document(answer.text).texts
+    assert "The cloud holds what the disk holds: 1 file (5 bytes)." in Document(answer.text).texts
 
 
 async def test_its_refresh(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -227,7 +230,8 @@ async def test_a_manifest_that_cannot_be_read(tmp_path: Path, caplog: pytest.Log
     """The page says so, monitoring hears of it, and the process goes on."""
     async with served_in(tmp_path, caplog) as served:
         served.desk.report._reader.close()
-        answers = {path: await served.get(path) for path in ("/", "/page.json", "/metrics", "/healthz", "/readyz")}
+        paths = ("/", "/page.json", "/metrics", "/healthz", "/readyz", "/thumbnail?mirror=site&path=a.png")
+        answers = {path: await served.get(path) for path in paths}
 
     assert {path: answer.status for path, answer in answers.items()} == {
         "/": 503,
@@ -235,9 +239,27 @@ async def test_a_manifest_that_cannot_be_read(tmp_path: Path, caplog: pytest.Log
         "/metrics": 503,
         "/healthz": 503,
         "/readyz": 503,
+        "/thumbnail?mirror=site&path=a.png": 503,
     }
+    assert not any("defect" in answer.text for answer in answers.values())
     assert "The manifest cannot be read." in answers["/"].text
     assert "The manifest cannot be read." in answers["/page.json"].text
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/readyz", "/healthz"])
+async def test_rows_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture, path: str) -> None:
+    """A mirror that has just come has its rows opened here: where that fails it is said in a plain word, as 503."""
+
+    def sources() -> list[Source]:
+        raise StateError("the manifest cannot be opened")
+
+    async with served_in(tmp_path, caplog) as served:
+        served.view._sources = sources
+
+        answer = await served.get(path)
+
+    assert (answer.status, "the manifest cannot be opened" in answer.text) == (503, True)
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_defect_shows_no_values(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

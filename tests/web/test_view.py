@@ -113,6 +113,34 @@ async def test_held_deletes(tmp_path: Path) -> None:
     assert mirror.lists.listing == listing_of(f"{number:02}" for number in range(59))
 
 
+async def test_another_mirror_of_the_same_name(tmp_path: Path) -> None:
+    """A reload put one with another prefix in its place: what was known of the one before is not said of it."""
+    async with desk_in(tmp_path, GuardConfig(max_deletes=1)) as desk:
+        (tmp_path / "new").mkdir()
+        async with desk_in(tmp_path / "new", GuardConfig(max_deletes=1), prefix="other/") as other:
+            shown = desk
+            view = View(lambda: [Source(shown.mirror, shown.report, Watcher())], desk.pace, lambda: "")
+            for each, names in ((desk, "abc"), (other, "xyz")):
+                for name in names:
+                    (each.root / name).write_bytes(name.encode())
+                await each.mirror.once()
+            equal = (await view.look()).mirrors[0]
+            for each, names in ((desk, "abc"), (other, "xyz")):
+                for name in names[:2]:
+                    (each.root / name).unlink()
+                await each.mirror.once()
+            view._fresh_until = 0.0
+            held = (await view.look()).mirrors[0]
+            shown, view._fresh_until = other, 0.0
+
+            seen = (await view.look()).mirrors[0]
+
+    assert equal.proved_at is not None
+    assert held.lists.listing == listing_of("ab")
+    assert seen.lists.listing == listing_of("xy")
+    assert seen.proved_at != equal.proved_at
+
+
 async def test_many_lookers_are_one(tmp_path: Path) -> None:
     """Who looks at the same time, or a moment later, sees the same."""
     async with desk_in(tmp_path) as desk:

@@ -1,0 +1,1 @@
+"""Tells people, elsewhere, what needs them. Whatever becomes of it, nothing else waits for it."""

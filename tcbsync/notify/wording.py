@@ -1,0 +1,84 @@
+"""The sentences of messages, in English and Chinese. The headlines are those of `status`, where it has one."""
+
+from __future__ import annotations
+
+TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
+    "en": {
+        "unseen": (
+            "The folder of {mirror} cannot be seen.",
+            "It goes on by itself when the folder is back. To see how things are:",
+            "tcbsync status",
+        ),
+        "held": (
+            "{deletes} of {mirror} {wait} for you.",
+            "Put the files back, or look at the list and let them go:",
+            "tcbsync held",
+        ),
+        "failed": ("{files} of {mirror} could not be mirrored.", "To see which, and why:", "tcbsync failed"),
+        "offline": (
+            "The service cannot be reached.",
+            "It goes on by itself when the service answers. To see what is in the way:",
+            "tcbsync check",
+        ),
+        "blocked": (
+            "The service lets nothing through.",
+            "Nothing is sent until this is mended. To see how:",
+            "tcbsync check",
+        ),
+        "paused": ("The service asked for a pause.", "It goes on by itself. To see when:", "tcbsync status"),
+        "full": (
+            "The cloud's storage is used up.",
+            "Uploads wait until there is room: delete what nobody needs, or buy more. To see how things are:",
+            "tcbsync status",
+        ),
+        "test": ("This is a test message of tcbsync.", "Nothing is wrong. To see how things are:", "tcbsync status"),
+    },
+    "zh": {
+        "unseen": (
+            "看不到镜像 {mirror} 的目录。",
+            "什么都不会删除；目录回来后自动继续。查看现状：",
+            "tcbsync status",
+        ),
+        "held": (
+            "镜像 {mirror} 有 {count} 个删除等您确认。",
+            "把文件放回去，或者查看列表后放行：",
+            "tcbsync held",
+        ),
+        "failed": (
+            "镜像 {mirror} 有 {count} 个文件未能同步。",
+            "查看是哪些文件、什么原因：",
+            "tcbsync failed",
+        ),
+        "offline": ("连不上服务。", "服务恢复后自动继续。查看问题出在哪里：", "tcbsync check"),
+        "blocked": ("服务拒绝了所有请求。", "处理好之前什么都不会上传。查看如何处理：", "tcbsync check"),
+        "paused": ("服务要求暂停调用。", "会自动继续。查看何时恢复：", "tcbsync status"),
+        "full": (
+            "云端存储空间已用完。",
+            "有空间之前上传会一直等待：请删掉不需要的文件，或者扩容。查看现状：",
+            "tcbsync status",
+        ),
+        "test": ("这是 tcbsync 的测试消息。", "一切正常。查看现状：", "tcbsync status"),
+    },
+}
+"""Kind → the headline, what to do, and the command to type."""
+OVER: dict[str, dict[str, str]] = {
+    "en": {
+        "unseen": "The folder of {mirror} can be seen again.",
+        "held": "No delete of {mirror} waits for you any more.",
+        "failed": "All files of {mirror} could be mirrored.",
+        "offline": "The service can be reached again.",
+        "blocked": "The service lets us through again.",
+        "paused": "The service's pause is over.",
+        "full": "The cloud's storage has room again.",
+    },
+    "zh": {
+        "unseen": "又能看到镜像 {mirror} 的目录了。",
+        "held": "镜像 {mirror} 不再有等您确认的删除。",
+        "failed": "镜像 {mirror} 的文件都已能同步。",
+        "offline": "服务又能连上了。",
+        "blocked": "服务重新接受请求了。",
+        "paused": "服务的暂停已经结束。",
+        "full": "云端存储空间又够用了。",
+    },
+}
+UNITS = {"s": "秒", "min": "分钟", "h": "小时", "days": "天"}

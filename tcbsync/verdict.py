@@ -1,0 +1,195 @@
+"""Says first what a person must know or do: one sentence, what it means, and what to type. Pure.
+
+Terminal, page and systemd's STATUS line say it by these words. What is decided by is the status as JSON has it, from a
+daemon of this version or another: what is missing is not told.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from tcbsync.core.words import ago, plural, size, span
+from tcbsync.status import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    Told = Mapping[str, Any]
+    """A status, or one mirror or the service of it, as `status --json` gives it."""
+
+Mood = Literal["well", "busy", "wait", "act"]
+"""All is equal; being made so; it goes on by itself, or when you say so; a person has to do something."""
+
+LET_GO = "Put the files back, or let exactly these go:"
+"""Before the command that `approval` gives."""
+
+
+class Verdict(NamedTuple):
+    """How things are. `command` is what to type, where there is something to type."""
+
+    mood: Mood
+    headline: str
+    detail: str = ""
+    command: str = ""
+
+
+def verdicts(
+    answer: Told, now: float, *, listings: Mapping[str, str] | None = None, bytes_per_second: float = 0.0
+) -> list[Verdict]:
+    """Give all that stands in the way, the worst first; or else how well it goes. `now` in unix seconds.
+
+    `listings`: how the list of each mirror's held deletes is called, where they, and what failed, are shown beside it;
+    None: nothing is. `bytes_per_second`: how fast it went of late, where that is known.
+    """
+    return [*_trouble(answer, now, listings)] or [_quiet(answer, now, bytes_per_second)]
+
+
+def headlines(answer: Told, now: float) -> list[str]:
+    """Give in a sentence each what stands in the way, the worst first; nothing where nothing does."""
+    return [verdict.headline for verdict in _trouble(answer, now, None)]
+
+
+def hindrances(answer: Told, now: float) -> list[Verdict]:
+    """Give what keeps uploads back that are no fault of any file: the service, and who has paused a mirror."""
+    return [*_blocked(answer["service"]), *_service(answer["service"], now), *_paused(answer["mirrors"], now)]
+
+
+def mood_of(mirror: Told) -> Mood:
+    """Give the mood of one mirror."""
+    if mirror["hold"] or mirror["problems"] or mirror.get("parked"):
+        return "act"
+    if mirror["state"] in ("offline", "paused", "stopped") or mirror["failed"]:
+        return "wait"
+    return "well" if mirror["state"] == "in_sync" else "busy"
+
+
+def is_unseen(mirror: Told) -> bool:
+    """Whether the folder itself cannot be looked at: what fails then follows from that."""
+    return bool(mirror["hold"]) and not mirror["held_deletes"]
+
+
+def trouble_count(mirror: Told) -> int:
+    """Count what is worth telling of in one mirror: failed files, and paths that cannot be looked at."""
+    return int(mirror["problems"] if is_unseen(mirror) else mirror["failed"] + mirror["problems"])
+
+
+def approval(name: str, listing: str) -> str:
+    """Give the command that lets go exactly the held deletes that are listed so."""
+    return f"tcbsync approve {name} --list {listing}"
+
+
+def until(service: Told, now: float) -> str:
+    """Say when the service is tried again, as the end of a clause; empty where that is not known."""
+    at = seconds_of(service.get("paused_until"))
+    return "" if at is None or at <= now else f", next try in {span(at - now)}"
+
+
+def sentence(words: str) -> str:
+    """Make a sentence of a reason, which may be a question, or end with one."""
+    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""
+
+
+def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> Iterator[Verdict]:
+    service, mirrors = answer["service"], answer["mirrors"]
+    yield from _blocked(service)
+    for mirror in mirrors:
+        if is_unseen(mirror):
+            yield Verdict("act", f"The folder of {mirror['name']} cannot be seen.", sentence(mirror["hold"]))
+    for mirror in mirrors:
+        if mirror["held_deletes"]:
+            yield _held(mirror, (listings or {}).get(mirror["name"], ""))
+    yield from _service(service, now)
+    yield from _files([mirror for mirror in mirrors if not is_unseen(mirror)], is_listed=listings is not None)
+    yield from _paused(mirrors, now)
+
+
+def _blocked(service: Told) -> Iterator[Verdict]:
+    if service["state"] == "blocked":
+        yield Verdict("act", "The service lets nothing through.", service["last_error"] or "")
+
+
+def _held(mirror: Told, listing: str) -> Verdict:
+    count, name = mirror["held_deletes"], mirror["name"]
+    told = f"{plural(count, 'delete')} of {name} {'waits' if count == 1 else 'wait'} for you."
+    if listing:
+        return Verdict("act", told, f"{sentence(mirror['hold'])} {LET_GO}", approval(name, listing))
+    them = "it" if count == 1 else "them"
+    detail = f"{sentence(mirror['hold'])} Put the files back, or look at the list and let {them} go:"
+    return Verdict("act", told, detail, "tcbsync held")
+
+
+def _service(service: Told, now: float) -> Iterator[Verdict]:
+    error, later = service["last_error"] or "", f"It goes on by itself{until(service, now)}."
+    match service["state"]:
+        case "full":
+            yield Verdict("act", "The cloud's storage is used up.", error)
+        case "offline":
+            yield Verdict("wait", "The service cannot be reached.", f"{later} {error}")
+        case "paused":
+            yield Verdict("wait", "The service asked for a pause.", f"{later} {error}")
+
+
+def _files(mirrors: list[Told], *, is_listed: bool) -> Iterator[Verdict]:
+    parked = sum(mirror.get("parked") or 0 for mirror in mirrors)
+    which = ("Mend what is listed below; then have it tried again:", "tcbsync retry")
+    if parked:
+        told = f"{plural(parked, 'file')} {'was' if parked == 1 else 'were'} refused for good."
+        yield Verdict("act", told, *(which if is_listed else ("To see which, and why:", "tcbsync failed")))
+    if count := sum(mirror["problems"] for mirror in mirrors):
+        told, still = f"{plural(count, 'path')} cannot be looked at.", "Nothing there is sent or deleted."
+        yield Verdict("act", told, *((still,) if is_listed else (f"{still} To see which, and why:", "tcbsync failed")))
+    if count := sum(mirror["failed"] for mirror in mirrors) - parked:
+        again = f"{'It is' if count == 1 else 'Each is'} tried again by itself."
+        told = f"{plural(count, 'file')} failed so far."
+        yield Verdict("wait", told, *((f"{again} To try now:", "tcbsync retry") if is_listed else (again,)))
+
+
+def _paused(mirrors: list[Told], now: float) -> Iterator[Verdict]:
+    stopped = [(mirror["name"], at) for mirror in mirrors if (at := seconds_of(mirror.get("paused_at"))) is not None]
+    if len(stopped) == len(mirrors) > 1:
+        stopped, all_since = [], min(at for _, at in stopped)
+        yield Verdict("wait", "Every mirror is paused by hand.", _still(now - all_since), "tcbsync resume")
+    for name, at in stopped:
+        yield Verdict("wait", f"Mirror {name} is paused by hand.", _still(now - at), f"tcbsync resume {name}")
+
+
+def _still(seconds: float) -> str:
+    return f"For {span(seconds)} nothing has been sent or deleted; what changes is noted. To let it go on:"
+
+
+def _quiet(answer: Told, now: float, bytes_per_second: float) -> Verdict:
+    mirrors = answer["mirrors"]
+    states = {mirror["state"] for mirror in mirrors}
+    reason = next((mirror["reason"] for mirror in mirrors if mirror["reason"]), "")
+    uploads, deletes = (sum(mirror[f"pending_{what}"] for mirror in mirrors) for what in ("uploads", "deletes"))
+    if states == {"stopped"}:
+        return _stopped(mirrors, now)
+    if states & {"starting", "scanning"}:
+        return Verdict("busy", "Looking at every file.", reason or "What has changed is uploaded meanwhile.")
+    if uploads:
+        left = sum(mirror.get("pending_bytes") or 0 for mirror in mirrors)
+        pace = f", about {span(left / bytes_per_second)} at the pace of the last minutes" if bytes_per_second else ""
+        return Verdict("busy", f"Uploading {plural(uploads, 'file')}.", f"{size(left)} to go{pace}." if left else "")
+    if deletes:
+        return Verdict("busy", f"Deleting {plural(deletes, 'file')}.", reason)
+    if states != {"in_sync"}:
+        return Verdict("busy", "Working.", reason)
+    late = next((f"{each['name']}: {each['watch_reason']}" for each in mirrors if each["watch_reason"]), "")
+    return Verdict("well", "In sync.", late or answer["service"].get("notice") or _stock(mirrors))
+
+
+def _stock(mirrors: list[Told]) -> str:
+    files, stored = sum(mirror["files"] for mirror in mirrors), sum(mirror.get("bytes") or 0 for mirror in mirrors)
+    return f"The cloud holds what the disk holds: {plural(files, 'file')}{f' ({size(stored)})' if stored else ''}."
+
+
+def _stopped(mirrors: list[Told], now: float) -> Verdict:
+    """Say what was so when something ran last."""
+    seen = [at for mirror in mirrors if (at := seconds_of(mirror["last_scan_at"])) is not None]
+    if not seen:
+        return Verdict("wait", "Nothing was mirrored yet.", "No daemon runs. To see what would be:", "tcbsync plan")
+    left = sum(mirror["pending_uploads"] + mirror["pending_deletes"] for mirror in mirrors)
+    then = f"{plural(left, 'file')} waited then" if left else "all was equal then"
+    if any(mirror["last_proved_at"] is None for mirror in mirrors) and not left:
+        then = "not all was equal then"
+    return Verdict("wait", "No daemon runs.", f"This is as of the last run, {ago(now - min(seen))}: {then}.")

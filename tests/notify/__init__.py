@@ -1,0 +1,1 @@
+"""Who is told elsewhere of what needs people, and how patiently."""

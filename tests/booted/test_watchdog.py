@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.booted.stage import Stage
 
-PATIENCE = 6
+PATIENCE = 8
 """WatchdogSec in these tests, in seconds. A thread may hang for half of that."""
 LARGE = 3 * 1024 * 1024
 """Bytes of a file that is sent as a stream."""

@@ -5,13 +5,16 @@ PYTHON ?= python3
 JOBS ?= 4
 BIN := .venv/bin
 
-.PHONY: help demo test quick check booted deb seeds faults soak bench clean
+.PHONY: help demo day test quick check booted deb seeds faults soak bench clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 demo: .venv/.run  ## see it work: emulator, daemon and a sample tree; ends by itself in under 30 s
 	@$(BIN)/tcbsync demo
+
+day: .venv/.run  ## a day of troubles, in two minutes: what the operator sees of each
+	@$(BIN)/tcbsync demo --day
 
 test: .venv/.develop  ## all tests, under 10 minutes
 	$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/booted

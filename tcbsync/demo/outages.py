@@ -27,7 +27,7 @@ def refused(desk: Desk) -> None:
     desk.does("another picture, under another name, takes its place")
     (root / POSTER).unlink()
     sample.put(root, {"launch/lanterns.png": sample.png(90, 120, shade=90)})
-    desk.over(log="site: in_sync", told="All files of site could be mirrored.")
+    desk.over(told="All files of site could be mirrored.")
     desk.stage.inspection.set_faults()
 
 

@@ -145,7 +145,7 @@ def full(desk: Desk) -> None:
         desk.does(f"left out: no limit can be set here ({error.strerror})")
         return
     sample.put(desk.stage.root / "winter", {f"{n:02}.png": sample.png(40, 40, shade=5 * n) for n in range(20)})
-    desk.sees("make room on that disk", log="make room on that disk")
+    desk.sees("The state directory takes no more.", "make room", log="make room on that disk", told="takes no more.")
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
     desk.does("there is room again")
     desk.over(log="service ok again, after blocked")

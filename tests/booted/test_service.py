@@ -251,6 +251,7 @@ def test_it_reads_what_its_groups_may_read(stage: Stage) -> None:
     stage.guest.run("systemctl", "restart", UNIT)
     stage.settle()
 
+    assert line.startswith("The folder of site cannot be seen. site: held, ")
     assert "cannot be looked at: " in line
     assert "Permission denied. Nothing is deleted" in line
     assert "shared.txt" in stage.cloud()

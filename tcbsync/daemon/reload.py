@@ -132,6 +132,7 @@ class Reload:
         self.config = ready.config
         for mirror in ready.fresh:
             await self._fleet.add(mirror)
+        self._assembly.pace.open_unused({mirror.env for mirror in ready.config.mirrors})
         self.on_applied(ready.config)
 
     async def _change_service(self, config: Config, client: Client) -> None:

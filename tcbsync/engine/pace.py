@@ -232,6 +232,13 @@ class Pace:
             gate.open()
         self._wake()
 
+    def open_unused(self, used: set[str]) -> None:
+        """Open what is closed of every environment but those in use: nobody is left who would probe it."""
+        for gates in (self.envs, self.stores):
+            for env in gates.keys() - used:
+                gates[env].open()
+        self._wake()
+
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()

@@ -86,11 +86,11 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
             events.tell(Started([mirror.name for mirror in assembly.mirrors]))
             await stopping.wait()
             notify(STOPPING="1", STATUS="stopping")
-            daemon.changes.end(asyncio.get_running_loop().time())
             events.tell(Stopping())
             for task in running:
                 task.cancel()
             await fleet.end()
+            daemon.changes.end(asyncio.get_running_loop().time())  # with what has landed in the last seconds
     log.info("stopped")
 
 

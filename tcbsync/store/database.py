@@ -85,7 +85,8 @@ MIGRATIONS = (
 REGISTER = """
     INSERT OR IGNORE INTO mirror (name, env, prefix, restored, gap)
     SELECT ?1, ?2, ?3, iif(count(*), 'rows of other mirrors were lost, and maybe those of this one: deletes are held.'
-        || ' `tcbsync verify --repair`, then `tcbsync approve ' || ?1 || '`', ''), count(*) > 0 FROM mirror WHERE gap = 1
+        || ' `tcbsync verify --repair`, then `tcbsync approve ' || ?1 || '`', ''), count(*) > 0
+    FROM mirror WHERE gap = 1
 """
 """A mirror is known by these three; a new one is written down before its first row. Beside one that has lost rows it
 may be one that has lost all of them."""

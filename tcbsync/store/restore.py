@@ -2,7 +2,8 @@
 
 Rule: nothing is thrown away. The damaged file is moved aside, after the new one is complete and on the disk; killed at
 any moment, a start finds either a file that is damaged or missing, and begins anew, or the restored one. Where there is
-nothing to restore from, or nothing that could say what was lost, it refuses: an empty manifest would forget every object.
+nothing to restore from, or nothing left that could say what was lost, it refuses: an empty manifest would forget every
+object.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ async def test_where_nothing_is_left_it_refuses(place: Place) -> None:
     before = place.database.read_bytes()
 
     for _ in range(2):
-        with pytest.raises(StateDamaged, match="nothing in .* is left") as refusal:
+        with pytest.raises(StateDamaged, match=r"nothing in .* is left") as refusal:
             async with place.work():
                 pass
 

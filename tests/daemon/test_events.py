@@ -68,10 +68,14 @@ async def test_what_lands_at_the_end_is_summed_up(
     emulator.install(Fault(call="cos", kind="stall", seconds=4.0))
 
     async with steered(world) as daemon:
-        await eventually(lambda: any("site: syncing" in line for line in caplog.messages))
+
+        async def is_seen() -> bool:
+            return any(told.get("state") == "syncing" for told in await daemon.events())
+
+        await eventually(is_seen)
         os.kill(os.getpid(), signal.SIGTERM)
         await eventually(daemon.task.done)
         daemon.task = asyncio.create_task(asyncio.sleep(60))  # it has ended as it was told to
 
     assert world.cloud() == {"a": b"content"}
-    assert any("1 uploaded (7 B)" in line for line in caplog.messages)
+    assert any("1 uploaded (7 bytes)" in line for line in caplog.messages)

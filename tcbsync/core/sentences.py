@@ -49,9 +49,9 @@ BEGINNINGS = ("stopped", "starting", "scanning")
 def level_of(event: Event) -> Level:
     """Say how much an event matters, by the rule of `Level`."""
     match event:
-        case Failed(is_parked=True) | ServiceChanged(state="blocked" | "full"):
+        case Failed(is_parked=True) | ServiceChanged(part="blocked" | "full"):
             return Level.ERROR
-        case ServiceChanged(state="ok"):
+        case ServiceChanged(part="ok"):
             return Level.NOTICE
         case StateChanged(state="held" | "paused", before=before) if before in BEGINNINGS:
             return Level.NOTICE  # it was so before the start, and no other event tells of it
@@ -107,9 +107,12 @@ class Troubles:
 
 
 def _service(event: ServiceChanged) -> str:
-    if event.state == "ok":
-        return f"service ok again, after {event.before}"
-    return f"service {event.state}: {event.reason}"
+    of_env = f" in {event.env}" if event.env else ""
+    if event.part != "ok":
+        return f"service {event.part}{of_env}: {event.reason}"
+    if event.state != "ok":
+        return f"service no longer {event.part_before}{of_env}; it is still {event.state} elsewhere"
+    return f"service ok again{of_env}, after {event.part_before}"
 
 
 def _failed(event: Failed) -> str:

@@ -163,7 +163,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Recovered: lambda event: f"{event.path}: {'uploaded' if event.action == 'upload' else 'deleted'} after all",
     Rested: _rested,
     Held: _held,
-    Released: lambda event: f"deletes are held no longer: {event.reason}",
+    Released: lambda event: event.reason,
     Approved: lambda event: f"{plural(event.deletes, 'held delete')} approved by hand",
     Retried: lambda event: f"{plural(event.files, 'failed file')} tried again by hand",
     Paused: lambda _: "paused by hand; `tcbsync resume` lets it go on",

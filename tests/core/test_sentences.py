@@ -77,7 +77,7 @@ SAID: list[tuple[Event, Level, str]] = [
         "deletes are held: 6 objects would be deleted; `tcbsync held` lists them, `tcbsync approve` lets them go",
     ),
     (Held("root /r is missing", is_approvable=False), Level.ERROR, "held: root /r is missing"),
-    (Released("root /r is back"), Level.NOTICE, "deletes are held no longer: root /r is back"),
+    (Released("root /r is back"), Level.NOTICE, "root /r is back"),
     (Approved(1), Level.NOTICE, "1 held delete approved by hand"),
     (Retried(2), Level.NOTICE, "2 failed files tried again by hand"),
     (Paused(), Level.NOTICE, "paused by hand; `tcbsync resume` lets it go on"),

@@ -36,12 +36,12 @@ from tcbsync.core.events import (
 from tcbsync.core.words import plural, size, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from tcbsync.core.events import Event
 
 TROUBLES = 10_000
-"""So many failing files are remembered. What fails beyond that is a line each time, and the log cuts those short."""
+"""So many failing files are remembered, the newest. The log cuts short what is told again of the others."""
 BEGINNINGS = ("stopped", "starting", "scanning")
 """States in which a mirror is before it was looked at as a whole."""
 
@@ -73,7 +73,7 @@ class Troubles:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str, str], bool] = {}
-        """By mirror, action and path: whether there is a line for it; a person's `retry` wants another."""
+        """By mirror, action and path, what has failed: and whether there is a line for it; `retry` wants another."""
 
     def __len__(self) -> int:
         return len(self._told)
@@ -93,16 +93,22 @@ class Troubles:
                 self._told = {key: was_told for key, was_told in self._told.items() if key[0] != mirror}
         yield event, level
         if self._told and isinstance(event, Uploaded | Deleted):
-            action = "upload" if isinstance(event, Uploaded) else "delete"
-            if self._told.pop((mirror, action, event.path), False):
+            action, other = ("upload", "delete") if isinstance(event, Uploaded) else ("delete", "upload")
+            self._told.pop((mirror, other, event.path), None)  # nobody wants that any more
+            if self._told.pop((mirror, action, event.path), None) is not None:
                 recovered = Recovered(event.path, action)
                 yield recovered, level_of(recovered)
+
+    def keep(self, mirrors: Collection[str]) -> None:
+        """Forget the files of all mirrors but these."""
+        self._told = {key: was_told for key, was_told in self._told.items() if key[0] in mirrors}
 
     def _again(self, mirror: str, action: str, path: str, level: Level) -> Level:
         key = (mirror, action, path)
         was_told = self._told.get(key, False)
-        if key in self._told or len(self._told) < TROUBLES:
-            self._told[key] = True
+        if key not in self._told and len(self._told) >= TROUBLES:
+            del self._told[next(iter(self._told))]
+        self._told[key] = True
         return Level.DEBUG if was_told and level < Level.ERROR else level
 
 

@@ -183,6 +183,15 @@ def test_a_persons_retry_wants_an_answer() -> None:
     assert elsewhere == []
 
 
+def test_a_persons_retry_that_helps_is_told() -> None:
+    """He waits for just that."""
+    troubles = Troubles()
+
+    lines = told(troubles, failed(), Retried(1), Uploaded("a", 1, ""))
+
+    assert [name for name, _ in lines] == ["Failed", "Retried", "Recovered"]
+
+
 def test_a_mirror_that_is_in_sync_has_no_troubles() -> None:
     """What became of a file that is not there any more is over, and what fails later is told."""
     troubles = Troubles()
@@ -199,7 +208,31 @@ def test_what_is_remembered_is_bounded() -> None:
     troubles = Troubles()
 
     told(troubles, *(failed(f"{number}") for number in range(TROUBLES + 10)))
-    again = told(troubles, failed("0"), failed(f"{TROUBLES + 5}"))
+    newest = told(troubles, failed(f"{TROUBLES + 5}"))
+    oldest = told(troubles, failed("0"))
 
     assert len(troubles) == TROUBLES
-    assert again == [("Failed", Level.WARNING)]
+    assert newest == []
+    assert oldest == [("Failed", Level.WARNING)]
+
+
+def test_what_is_not_wanted_any_more_is_no_trouble() -> None:
+    """A file that could not be uploaded is gone, and its object is deleted; or the other way about."""
+    troubles = Troubles()
+
+    lines = told(troubles, failed(), Deleted("a"), failed("b", action="delete"), Uploaded("b", 1, ""))
+
+    assert [name for name, _ in lines] == ["Failed", "Failed"]
+    assert len(troubles) == 0
+
+
+def test_a_mirror_that_is_taken_away_has_no_troubles() -> None:
+    """Nobody will hear of its files any more; the others' are as they were."""
+    troubles = Troubles()
+    told(troubles, failed())
+    told(troubles, failed(), mirror="fonts")
+
+    troubles.keep(["fonts"])
+
+    assert len(troubles) == 1
+    assert told(troubles, Uploaded("a", 1, ""), mirror="fonts") == [("Recovered", Level.NOTICE)]

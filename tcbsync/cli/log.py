@@ -9,6 +9,7 @@ a line, whatever a file is called.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -101,6 +102,7 @@ class Sink(logging.Handler):
         self._is_calm = is_calm
         self._clock = clock
         self._timer: threading.Timer | None = None
+        self._timer_due_at = inf
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line, or count it."""
@@ -109,7 +111,7 @@ class Sink(logging.Handler):
             self._tell_sums(now)
             if not self._is_calm or self._calm.admit(kind_of(record), record, now):
                 self._write(record)
-            elif self._timer is None:
+            else:
                 self._set_timer(now)
         except Exception:  # noqa: BLE001 - as every handler has it: trouble with the log stops nothing
             self.handleError(record)
@@ -130,15 +132,22 @@ class Sink(logging.Handler):
     def _set_timer(self, now: float) -> None:
         """Come again when the next sum is due, even if no line comes until then."""
         due_at = self._calm.due_at()
-        self._timer = None
+        if self._timer is not None:
+            if due_at >= self._timer_due_at:
+                return
+            self._timer.cancel()
+            self._timer = None
         if due_at < inf:
-            self._timer = threading.Timer(max(0.0, due_at - now), self._on_timer)
-            self._timer.daemon = True
-            self._timer.start()
+            timer = threading.Timer(max(0.0, due_at - now), self._on_timer)
+            timer.daemon = True
+            with contextlib.suppress(RuntimeError):  # no thread is to be had now: the next line asks again
+                timer.start()
+                self._timer, self._timer_due_at = timer, due_at
 
     def _on_timer(self) -> None:
         assert self.lock is not None, "the library makes it"
         with self.lock:
+            self._timer = None
             now = self._clock()
             self._tell_sums(now)
             self._set_timer(now)

@@ -2,8 +2,7 @@
 
 An event is told when it is over and durable: `uploaded` comes after the proof is written, not before. The name is the
 class in lower case, a field keeps its name and kind for ever; new events and new fields may come, and who reads them
-passes over what he does not know. When it happened, and to which mirror, is the teller's business; how the log says it
-is in `core.sentences`.
+passes over what he does not know. When, and to which mirror, is for the teller; the log's words: `core.sentences`.
 """
 
 from __future__ import annotations
@@ -55,12 +54,18 @@ class StateChanged:
 
 @dataclass(frozen=True, slots=True)
 class ServiceChanged:
-    """The service's state, in the words of `status`, is another than `before`. No mirror: it concerns all."""
+    """The service, or what `env` names of it, is in another state (`part`), or blocked for another `reason`.
+
+    `state` and `before` are those of the service as a whole, in the words of `status`. No mirror: it concerns several.
+    """
 
     level: ClassVar[Level] = Level.WARNING
     state: str
     before: str
     reason: str
+    env: str
+    part: str
+    part_before: str
 
 
 @dataclass(frozen=True, slots=True)

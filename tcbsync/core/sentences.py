@@ -36,12 +36,12 @@ from tcbsync.core.events import (
 from tcbsync.core.words import plural, size, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from tcbsync.core.events import Event
 
 TROUBLES = 10_000
-"""So many failing files are remembered. What fails beyond that is a line each time, and the log cuts those short."""
+"""So many failing files are remembered, the newest. The log cuts short what is told again of the others."""
 BEGINNINGS = ("stopped", "starting", "scanning")
 """States in which a mirror is before it was looked at as a whole."""
 
@@ -49,9 +49,9 @@ BEGINNINGS = ("stopped", "starting", "scanning")
 def level_of(event: Event) -> Level:
     """Say how much an event matters, by the rule of `Level`."""
     match event:
-        case Failed(is_parked=True) | ServiceChanged(state="blocked" | "full"):
+        case Failed(is_parked=True) | ServiceChanged(part="blocked" | "full"):
             return Level.ERROR
-        case ServiceChanged(state="ok"):
+        case ServiceChanged(part="ok"):
             return Level.NOTICE
         case StateChanged(state="held" | "paused", before=before) if before in BEGINNINGS:
             return Level.NOTICE  # it was so before the start, and no other event tells of it
@@ -73,7 +73,7 @@ class Troubles:
 
     def __init__(self) -> None:
         self._told: dict[tuple[str, str, str], bool] = {}
-        """By mirror, action and path: whether there is a line for it; a person's `retry` wants another."""
+        """By mirror, action and path, what has failed: and whether there is a line for it; `retry` wants another."""
 
     def __len__(self) -> int:
         return len(self._told)
@@ -93,23 +93,32 @@ class Troubles:
                 self._told = {key: was_told for key, was_told in self._told.items() if key[0] != mirror}
         yield event, level
         if self._told and isinstance(event, Uploaded | Deleted):
-            action = "upload" if isinstance(event, Uploaded) else "delete"
-            if self._told.pop((mirror, action, event.path), False):
+            action, other = ("upload", "delete") if isinstance(event, Uploaded) else ("delete", "upload")
+            self._told.pop((mirror, other, event.path), None)  # nobody wants that any more
+            if self._told.pop((mirror, action, event.path), None) is not None:
                 recovered = Recovered(event.path, action)
                 yield recovered, level_of(recovered)
+
+    def keep(self, mirrors: Collection[str]) -> None:
+        """Forget the files of all mirrors but these."""
+        self._told = {key: was_told for key, was_told in self._told.items() if key[0] in mirrors}
 
     def _again(self, mirror: str, action: str, path: str, level: Level) -> Level:
         key = (mirror, action, path)
         was_told = self._told.get(key, False)
-        if key in self._told or len(self._told) < TROUBLES:
-            self._told[key] = True
+        if key not in self._told and len(self._told) >= TROUBLES:
+            del self._told[next(iter(self._told))]
+        self._told[key] = True
         return Level.DEBUG if was_told and level < Level.ERROR else level
 
 
 def _service(event: ServiceChanged) -> str:
-    if event.state == "ok":
-        return f"service ok again, after {event.before}"
-    return f"service {event.state}: {event.reason}"
+    of_env = f" in {event.env}" if event.env else ""
+    if event.part != "ok":
+        return f"service {event.part}{of_env}: {event.reason}"
+    if event.state != "ok":
+        return f"service no longer {event.part_before}{of_env}; it is still {event.state} elsewhere"
+    return f"service ok again{of_env}, after {event.part_before}"
 
 
 def _failed(event: Failed) -> str:
@@ -161,7 +170,7 @@ _WORDS: dict[type, Callable[[Any], str]] = {
     Recovered: lambda event: f"{event.path}: {'uploaded' if event.action == 'upload' else 'deleted'} after all",
     Rested: _rested,
     Held: _held,
-    Released: lambda event: f"deletes are held no longer: {event.reason}",
+    Released: lambda event: event.reason,
     Approved: lambda event: f"{plural(event.deletes, 'held delete')} approved by hand",
     Retried: lambda event: f"{plural(event.files, 'failed file')} tried again by hand",
     Paused: lambda _: "paused by hand; `tcbsync resume` lets it go on",

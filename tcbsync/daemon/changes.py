@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 APART_SECONDS = 300.0
 WAITING = ("starting", "scanning", "held", "offline", "paused")
-"""Whoever comes from one of these is told to be in sync, though nothing was to be done."""
+"""Whoever comes from one of these is told to be in sync, though nothing was to be done. Staying in it is no news."""
 
 
 @dataclass(slots=True)
@@ -79,20 +79,26 @@ class Changes:
                 self._tell(StateChanged(mirror.state, was, mirror.reason), mirror.name)
             if tally := tallies.get(mirror.name):  # else a reload took it away meanwhile
                 self._sum_up(mirror, tally, now)
-        self._works = {name: work for name, work in self._works.items() if name in self._states}
+        for name in self._works.keys() - self._states.keys():
+            self._end(name, now)
+            del self._works[name]
 
     def end(self, now: float) -> None:
         """Tell what was done and is not told yet: the daemon ends."""
-        for name, work in self._works.items():
-            if work.has_done():
-                self._tell(work.end(now), name)
+        for name in self._works:
+            self._end(name, now)
+
+    def _end(self, name: str, now: float) -> None:
+        if (work := self._works.get(name)) and work.has_done():
+            self._tell(work.end(now), name)
 
     def _sum_up(self, mirror: MirrorStatus, tally: Tally, now: float) -> None:
         work = self._works.get(mirror.name)
         if work is None or work.tally is not tally:  # a reload has put another mirror in its place
+            self._end(mirror.name, now)
             work = self._works[mirror.name] = _Work(tally, mirror, began_at=now)
-        work.mirror = mirror
-        work.is_awaited |= mirror.state in WAITING
+        was, work.mirror = work.mirror.state, mirror
+        work.is_awaited |= was != mirror.state and (was in WAITING or mirror.state in WAITING)
         is_at_rest = _is_at_rest(mirror)
         if work.began_at is None and (work.has_done() or not is_at_rest):
             work.began_at = now

@@ -17,7 +17,7 @@ from tcbsync.core.events import Dropped, described
 from tcbsync.core.sentences import Troubles, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Collection
 
     from tcbsync.core.events import Event, Level
 
@@ -56,6 +56,10 @@ class Events:
         self._newest.append(told)
         for reader in self._readers:
             reader.take(told)
+
+    def keep(self, mirrors: Collection[str]) -> None:
+        """Forget what is wrong with files of all mirrors but these: there are no others any more."""
+        self._troubles.keep(mirrors)
 
     def newest(self, count: int | None = None) -> list[dict[str, Any]]:
         """Give the newest of what is kept, the oldest first; None: all of it."""

@@ -65,7 +65,7 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
         daemon = Daemon(config, assembly, fleet, reload, events)
         vitals = Vitals(heart, assembly.store, fleet.watched)
         daemon.notifying = Notifying(config, daemon.report_named, vitals.silent)
-        reload.on_applied = daemon.notifying.configure
+        reload.on_applied = daemon.take
         await fleet.start(list(assembly.mirrors))
         async with control.serve(config.state_dir, daemon.handlers()):
             running = [
@@ -86,11 +86,11 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
             events.tell(Started([mirror.name for mirror in assembly.mirrors]))
             await stopping.wait()
             notify(STOPPING="1", STATUS="stopping")
-            daemon.changes.end(asyncio.get_running_loop().time())
             events.tell(Stopping())
             for task in running:
                 task.cancel()
             await fleet.end()
+            daemon.changes.end(asyncio.get_running_loop().time())  # with what has landed in the last seconds
     log.info("stopped")
 
 
@@ -148,6 +148,12 @@ class Daemon:
     def report_named(self, name: str) -> Report | None:
         """Give the rows of the mirror of this name; None where it is gone. Raises StateError."""
         return next((self.report_of(mirror) for mirror in self._assembly.mirrors if mirror.name == name), None)
+
+    def take(self, config: Config) -> None:
+        """Go by this configuration from now on, in whatever is told."""
+        self._events.keep([mirror.name for mirror in config.mirrors])
+        if self.notifying is not None:
+            self.notifying.configure(config)
 
     async def sign_in(self) -> None:
         """Ask for a token until one comes: a wrong secret should end the start. Raises ConfigError."""

@@ -27,6 +27,8 @@ PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
 ARM_SECONDS = 0.5
 """So often it is asked whether a disk that did not answer was looked at."""
+END_SECONDS = 10.0
+"""Nobody waits longer for the threads to end: one that hangs in a dead disk does not."""
 
 
 class Watching:
@@ -77,9 +79,16 @@ class Watching:
             yield self
         finally:
             self._is_over.set()
-            if self._arming is not None:
-                await asyncio.wait([self._arming])
-            await asyncio.to_thread(self._watcher.stop)
+            ending = asyncio.create_task(self._end(), name=f"{self.mirror.name}: end of the watcher")
+            if not (await asyncio.wait([ending], timeout=END_SECONDS))[0]:
+                log.warning(
+                    "%s: its watcher hangs, in a disk that does not answer; it is left behind", self.mirror.name
+                )
+
+    async def _end(self) -> None:
+        if self._arming is not None:
+            await asyncio.wait([self._arming])
+        await asyncio.to_thread(self._watcher.stop)
 
     async def _arm(self) -> None:
         """Arm the watches when a look has found that the disk answers, and have everything looked at once more."""

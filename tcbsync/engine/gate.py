@@ -30,6 +30,8 @@ class Gate:
     since: float = 0.0
     closed: Counter[str] = field(default_factory=Counter)
     """How often it was closed, by the state that it went into."""
+    told: tuple[str, str] = ("ok", "")
+    """As which of its faces it was last told of."""
     _closed_at: float = 0.0
     _pause: float = 0.0
     _probed_until: float = 0.0
@@ -77,6 +79,13 @@ class Gate:
         """Let everybody through again."""
         self.state, self.error, self.until = "ok", None, 0.0
         self.end_probe()
+
+    @property
+    def face(self) -> tuple[str, str]:
+        """What is worth telling: the state, and where a person has to act also what for, by the error's code."""
+        if self.error is None or self.state not in ("blocked", "full"):
+            return self.state, ""
+        return self.state, getattr(self.error, "code", "") or type(self.error).__name__
 
     def _next_pause(self, state: str, now: float) -> float:
         if self.state != state:

@@ -68,10 +68,10 @@ class Holds:
             return
         if mirror.hold_away and not self._away:
             await self._manifest.write(rows.end_hold, self._host.now())
-            self._tell(Released("the volumes are back; what is still gone is judged anew"))
+            self._tell(Released("deletes are held no longer: the volumes are back; what is still gone is judged anew"))
         elif mirror.hold and not await self._host.offload(self._manifest.jobs, State.HELD, inf, 1):
             await self._manifest.write(rows.end_hold, self._host.now())
-            self._tell(Released("nothing is left to hold"))
+            self._tell(Released("deletes are held no longer: nothing is left to hold"))
         elif mirror.hold_away:
             return  # what is written down is what has to come back
         self._away = []

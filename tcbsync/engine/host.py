@@ -43,7 +43,8 @@ class Host:
 
         No worker thread is lost to it, and nothing that is watched hangs: see `local.glance`.
         """
-        return await glanced(place, work)
+        with self.heart.rest():
+            return await glanced(place, work)
 
     async def offload(
         self, work: Callable[Arguments, Result], *arguments: Arguments.args, **named: Arguments.kwargs

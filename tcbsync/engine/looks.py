@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from tcbsync.core.events import Held, Released
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.keys import normal
-from tcbsync.core.model import Plan, Problem, Skipped, is_beneath
+from tcbsync.core.model import Plan, Problem, Skipped, State, is_beneath
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
 from tcbsync.local.mounts import touch_volumes
 from tcbsync.local.scan import Disk
@@ -126,8 +127,12 @@ class Looks:
             for scope in self._meanwhile:  # its problems are those of the longer look now
                 self._parts.look_again(scope)
             self._meanwhile.clear()
-            self._note_root(next((problem.reason for problem in sight.problems if not problem.path), ""))
-        if not self.root_problem:
+            reason = next((problem.reason for problem in sight.problems if not problem.path), "")
+            if reason and reason != self.root_problem:
+                self._parts.tell(Held(reason, is_approvable=False))
+                self.root_problem = reason
+        if not reason:  # a look that was cut off knows nothing of it
+            await self._note_back()
             for each in awaited:
                 each.looked(scopes, sight.again)
         return sight
@@ -276,9 +281,10 @@ class Looks:
             await self._parts.manifest.write(rows.expect, plan, self._parts.host.now())
             self._on_want()
 
-    def _note_root(self, reason: str) -> None:
-        if reason and reason != self.root_problem:
-            self._parts.tell(Held(reason, is_approvable=False))
-        elif self.root_problem and not reason:
-            self._parts.tell(Released(f"root {self._parts.target.root} is back"))
-        self.root_problem = reason
+    async def _note_back(self) -> None:
+        """Note that the root was seen; other deletes may wait all the same."""
+        if self.root_problem:
+            is_held = await self._parts.host.offload(self._parts.manifest.jobs, State.HELD, inf, 1)
+            self.root_problem = ""
+            others = "; other deletes still wait: `tcbsync held` lists them" if is_held else ""
+            self._parts.tell(Released(f"root {self._parts.target.root} is back{others}"))

@@ -105,7 +105,7 @@ class Pace:
     senders: int = 0
     """So many mirrors have something to send: they share the room for what is made ready."""
     tell: Callable[[Event], None] = silent
-    """Told when the service's state is another. Must neither raise nor wait."""
+    """Told when the state of a part of the service is another. Must neither raise nor wait."""
     _told: str = "ok"
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -242,11 +242,15 @@ class Pace:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-        gate = self.first_closed()
-        state, reason = (gate.state, gate.reason) if gate else ("ok", "")
-        if state != self._told:
-            before, self._told = self._told, state
-            self.tell(ServiceChanged(state, before, reason))
+        for env, gate in (("", self.service), *self.envs.items(), *self.stores.items()):
+            if gate.face != gate.told:
+                self._tell(env, gate)
+
+    def _tell(self, env: str, gate: Gate) -> None:
+        (part_before, _), gate.told = gate.told, gate.face
+        widest = self.first_closed()
+        before, self._told = self._told, widest.state if widest else "ok"
+        self.tell(ServiceChanged(self._told, before, gate.reason, env, gate.state, part_before))
 
 
 def _wishes_for_a_pause(error: Transient) -> bool:

@@ -76,12 +76,13 @@ class Slots:
         while self._waiting and self.free > 0:
             brake = next(iter(self._waiting))
             turns = self._waiting.pop(brake)
-            turn = turns.popleft()
+            while turns and turns[0].done():  # whoever waited has left: that costs his mirror no turn
+                turns.popleft()
+            if turns:
+                self._taken += 1
+                turns.popleft().set_result(True)
             if turns:
                 self._waiting[brake] = turns  # behind the other mirrors
-            if not turn.done():  # else whoever waited has left
-                self._taken += 1
-                turn.set_result(True)
 
     def narrow(self, began: int, now: float) -> bool:
         """Note that it was too much. Gives whether fewer are an answer: with only one there are no fewer.

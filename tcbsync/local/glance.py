@@ -2,15 +2,18 @@
 
 A call to a network disk whose server is gone never comes back, and the thread in it cannot be ended. The rule: whoever
 glances waits for ANSWER_SECONDS, then the place counts as one that does not answer; nobody asks it again before that
-call has come back, so that there is never a second thread for long; and the end of the process waits for none of them.
+call has come back, so that there is never a second thread; and the end of the process waits for none of them. A place
+that is slow is not dead: when its call has come back, the next one is given twice the time that it took.
 The refusal: no answer that came too late is used, for it is of another moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import threading
+import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,49 +25,90 @@ Result = TypeVar("Result")
 ANSWER_SECONDS = 10.0
 """A disk that has to be started, or a server under load, answers within that."""
 
-_silent: dict[str, Future[Any]] = {}
-"""By place: the call that was given up. It may come back yet."""
+LONGEST_SECONDS = 600.0
+"""And what has been slow is waited for so long at most: it may have died meanwhile."""
+
+
+class _Call(Future[Any]):
+    """A call that runs in its thread. Times in seconds, on the monotonic clock."""
+
+    def __init__(self, place: str, seconds: float) -> None:
+        super().__init__()
+        self.place = place
+        self.began_at = time.monotonic()
+        self.until = self.began_at + seconds
+        """Then it is given up; it may come back yet."""
+        self.took = 0.0
+
+    def left(self) -> float:
+        return max(0.0, self.until - time.monotonic())
+
+    def given_up(self) -> TimeoutError:
+        return TimeoutError(errno.ETIMEDOUT, "does not answer", self.place)
+
+
+_last: dict[str, _Call] = {}
+"""By place: the newest call, which may be under way, and nobody's any more."""
 
 
 def glance(place: str, work: Callable[[], Result], seconds: float | None = None) -> Result:
     """Carry out `work`, which looks at `place`. Raises TimeoutError (an OSError) where that does not answer."""
-    call = _begin(place, work)
-    try:
-        return call.result(ANSWER_SECONDS if seconds is None else seconds)
-    except TimeoutError:
-        if not call.done():
-            raise _give_up(place, call) from None
-        raise
+    while before := _under_way(place):
+        _wait(before)
+    call = _begin(place, work, seconds)
+    _wait(call)
+    answer: Result = call.result()
+    return answer
 
 
 async def glanced(place: str, work: Callable[[], Result], seconds: float | None = None) -> Result:
     """Do the same, and let the event loop go on meanwhile."""
-    call = _begin(place, work)
-    answer = asyncio.wrap_future(call)
-    await asyncio.wait([answer], timeout=ANSWER_SECONDS if seconds is None else seconds)
-    if not answer.done():
-        answer.cancel()
-        raise _give_up(place, call)
-    return answer.result()
+    while before := _under_way(place):
+        await _waited(before)
+    call = _begin(place, work, seconds)
+    await _waited(call)
+    answer: Result = call.result()
+    return answer
 
 
-def _begin(place: str, work: Callable[[], Result]) -> Future[Result]:
-    before = _silent.pop(place, None)
-    if before is not None and not before.done():
-        raise _give_up(place, before)
-    call: Future[Result] = Future()
+def _under_way(place: str) -> _Call | None:
+    before = _last.get(place)
+    return None if before is None or before.done() else before
+
+
+def _wait(call: _Call) -> None:
+    """Wait until the call has come back. Raises TimeoutError where it is given up."""
+    with contextlib.suppress(Exception):  # of the work, or that the time is over
+        call.result(call.left())
+    if not call.done():
+        raise call.given_up()
+
+
+async def _waited(call: _Call) -> None:
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(call.left()):
+            await asyncio.wrap_future(call)
+    if not call.done():
+        raise call.given_up()
+
+
+def _begin(place: str, work: Callable[[], Any], seconds: float | None) -> _Call:
+    before = _last.get(place)
+    patience = ANSWER_SECONDS if seconds is None else seconds
+    if before is not None:
+        patience = max(patience, min(2 * before.took, LONGEST_SECONDS))
+    call = _last[place] = _Call(place, patience)
     call.set_running_or_notify_cancel()
 
     def carry_out() -> None:
         try:
-            call.set_result(work())
+            answer = work()
         except BaseException as error:  # noqa: BLE001 - it is theirs who asked
+            call.took = time.monotonic() - call.began_at
             call.set_exception(error)
+        else:
+            call.took = time.monotonic() - call.began_at
+            call.set_result(answer)
 
     threading.Thread(target=carry_out, name="glance", daemon=True).start()
     return call
-
-
-def _give_up(place: str, call: Future[Result]) -> TimeoutError:
-    _silent[place] = call
-    return TimeoutError(errno.ETIMEDOUT, "does not answer", place)

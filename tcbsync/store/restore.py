@@ -2,7 +2,8 @@
 
 Rule: nothing is thrown away. The damaged file is moved aside, after the new one is complete and on the disk; killed at
 any moment, a start finds either a file that is damaged or missing, and begins anew, or the restored one. Where there is
-nothing to restore from, it refuses: an empty manifest would forget every object.
+nothing to restore from, or nothing left that could say what was lost, it refuses: an empty manifest would forget every
+object.
 """
 
 from __future__ import annotations
@@ -119,7 +120,10 @@ def _make(made: Path, folder: Path, now: float) -> str:
     connection = open_database(made)
     with contextlib.closing(connection), explained(made):
         connection.execute("BEGIN IMMEDIATE")
-        has_gap = replay(connection, folder, now).has_gap or _lacks_ledger(folder, sound.copy if sound else None)
+        found = replay(connection, folder, now)
+        has_gap = found.has_gap or _lacks_ledger(folder, sound.copy if sound else None) or not (sound or found.lines)
+        if has_gap and not connection.execute("SELECT EXISTS (SELECT 1 FROM mirror)").fetchone()[0]:
+            raise StateDamaged(f"nothing in {folder} is left that the manifest could be restored from", hint=NEXT)
         say(connection, source, has_gap=has_gap)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -130,18 +134,18 @@ def _make(made: Path, folder: Path, now: float) -> str:
 def say(connection: sqlite3.Connection, source: str, *, has_gap: bool) -> None:
     """Tell each mirror where its rows come from. What a person approved was said of other rows."""
     connection.execute("UPDATE file SET approved = 0 WHERE approved = 1")
-    for mirror, name in connection.execute("SELECT id, name FROM mirror").fetchall():
+    for mirror, name, had_gap in connection.execute("SELECT id, name, gap FROM mirror").fetchall():
         (count,) = connection.execute(
             "SELECT count(*) FROM file WHERE mirror = ? AND state IN (1, 2, 3) AND state = 1 AND inode = -1", (mirror,)
         ).fetchone()
         words = f"{source}; {count:,} {'path' if count == 1 else 'paths'} in doubt"
-        if has_gap:
+        if is_lost := has_gap or bool(had_gap):  # a gap that no person has seen does not close by itself
             words += (
                 "; it does not know of everything that was sent since: deletes are held. `tcbsync verify --repair`,"
                 f" then `tcbsync approve {name}`"
             )
-        connection.execute("UPDATE mirror SET restored = ?, gap = ? WHERE id = ?", (words, has_gap, mirror))
-        log.log(logging.ERROR if has_gap else logging.WARNING, "%s: %s", name, words)
+        connection.execute("UPDATE mirror SET restored = ?, gap = ? WHERE id = ?", (words, is_lost, mirror))
+        log.log(logging.ERROR if is_lost else logging.WARNING, "%s: %s", name, words)
 
 
 def _lacks_ledger(folder: Path, used: shelf.Copy | None) -> bool:

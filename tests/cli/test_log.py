@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,42 @@ def test_a_sum_comes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert len(written) == LINES + 1
     assert "10 more of this kind" in written[-1].getMessage()
+
+
+def test_a_sum_that_is_due_earlier_moves_the_timer_forward(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One kind is summed up once an hour by now; another one, that begins meanwhile, is due in a moment."""
+    written: list[logging.LogRecord] = []
+    sink = Sink(written.append)
+    for _ in range(LINES + 1):
+        sink.handle(record("%s: is slow"))
+    monkeypatch.setattr("tcbsync.cli.calm.FIRST_SUM_SECONDS", 0.05)
+
+    for number in range(LINES + 1):
+        sink.handle(record("%s: cannot be read", number))
+    eventually(lambda: len(written) > 2 * LINES, 5)
+    sink.close()
+
+    assert "1 more of this kind" in written[2 * LINES].getMessage()
+
+
+def test_where_no_thread_is_to_be_had_the_next_line_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sum that is due is not lost because of a moment in which there were too many threads."""
+    monkeypatch.setattr("tcbsync.cli.calm.FIRST_SUM_SECONDS", 0.05)
+    written: list[logging.LogRecord] = []
+    sink = Sink(written.append)
+
+    def refuse(_timer: threading.Timer) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Timer, "start", refuse)
+        for number in range(LINES + 1):
+            sink.handle(record("%s: cannot be read", number))
+    sink.handle(record("%s: cannot be read", "one more"))
+    eventually(lambda: len(written) > LINES, 5)
+    sink.close()
+
+    assert "2 more of this kind" in written[LINES].getMessage()
 
 
 def test_all_is_written_where_all_is_asked_for() -> None:

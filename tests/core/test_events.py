@@ -12,7 +12,7 @@ PROMISED = """
 started: mirrors list[str]
 stopping:
 state_changed: state str, before str, reason str
-service_changed: state str, before str, reason str
+service_changed: state str, before str, reason str, env str, part str, part_before str
 uploaded: path str, size int, md5 str
 deleted: path str
 failed: path str, action str, code str, reason str, is_parked bool

@@ -41,11 +41,17 @@ SAID: list[tuple[Event, Level, str]] = [
     (StateChanged("held", "syncing", "why"), Level.DEBUG, "held, was syncing: why"),
     (StateChanged("held", "scanning", "why"), Level.NOTICE, "held, was scanning: why"),
     (StateChanged("paused", "starting", "by hand"), Level.NOTICE, "paused, was starting: by hand"),
-    (ServiceChanged("offline", "ok", "no answer"), Level.WARNING, "service offline: no answer"),
-    (ServiceChanged("paused", "ok", "quota [45009]"), Level.WARNING, "service paused: quota [45009]"),
-    (ServiceChanged("blocked", "ok", "secret [40125]"), Level.ERROR, "service blocked: secret [40125]"),
-    (ServiceChanged("full", "ok", "storage"), Level.ERROR, "service full: storage"),
-    (ServiceChanged("ok", "full", ""), Level.NOTICE, "service ok again, after full"),
+    (ServiceChanged("offline", "ok", "no answer", "", "offline", "ok"), Level.WARNING, "service offline: no answer"),
+    (ServiceChanged("paused", "ok", "[45009]", "", "paused", "ok"), Level.WARNING, "service paused: [45009]"),
+    (ServiceChanged("blocked", "ok", "[40125]", "", "blocked", "ok"), Level.ERROR, "service blocked: [40125]"),
+    (ServiceChanged("full", "ok", "storage", "e", "full", "ok"), Level.ERROR, "service full in e: storage"),
+    (ServiceChanged("ok", "full", "", "e", "ok", "full"), Level.NOTICE, "service ok again in e, after full"),
+    (ServiceChanged("ok", "offline", "", "", "ok", "offline"), Level.NOTICE, "service ok again, after offline"),
+    (
+        ServiceChanged("full", "offline", "", "", "ok", "offline"),
+        Level.NOTICE,
+        "service no longer offline; it is still full elsewhere",
+    ),
     (Uploaded("a", 3 * MIB, "ff"), Level.DEBUG, "a: uploaded, 3.0 MiB"),
     (Deleted("a"), Level.DEBUG, "a: deleted"),
     (Failed("a", "upload", "x", "no", is_parked=False), Level.WARNING, "a: no"),
@@ -72,7 +78,7 @@ SAID: list[tuple[Event, Level, str]] = [
         "deletes are held: 6 objects would be deleted; `tcbsync held` lists them, `tcbsync approve` lets them go",
     ),
     (Held("root /r is missing", is_approvable=False), Level.ERROR, "held: root /r is missing"),
-    (Released("root /r is back"), Level.NOTICE, "deletes are held no longer: root /r is back"),
+    (Released("root /r is back"), Level.NOTICE, "root /r is back"),
     (Approved(1), Level.NOTICE, "1 held delete approved by hand"),
     (Retried(2), Level.NOTICE, "2 failed files tried again by hand"),
     (Paused(), Level.NOTICE, "paused by hand; `tcbsync resume` lets it go on"),
@@ -178,6 +184,15 @@ def test_a_persons_retry_wants_an_answer() -> None:
     assert elsewhere == []
 
 
+def test_a_persons_retry_that_helps_is_told() -> None:
+    """He waits for just that."""
+    troubles = Troubles()
+
+    lines = told(troubles, failed(), Retried(1), Uploaded("a", 1, ""))
+
+    assert [name for name, _ in lines] == ["Failed", "Retried", "Recovered"]
+
+
 def test_a_mirror_that_is_in_sync_has_no_troubles() -> None:
     """What became of a file that is not there any more is over, and what fails later is told."""
     troubles = Troubles()
@@ -194,7 +209,31 @@ def test_what_is_remembered_is_bounded() -> None:
     troubles = Troubles()
 
     told(troubles, *(failed(f"{number}") for number in range(TROUBLES + 10)))
-    again = told(troubles, failed("0"), failed(f"{TROUBLES + 5}"))
+    newest = told(troubles, failed(f"{TROUBLES + 5}"))
+    oldest = told(troubles, failed("0"))
 
     assert len(troubles) == TROUBLES
-    assert again == [("Failed", Level.WARNING)]
+    assert newest == []
+    assert oldest == [("Failed", Level.WARNING)]
+
+
+def test_what_is_not_wanted_any_more_is_no_trouble() -> None:
+    """A file that could not be uploaded is gone, and its object is deleted; or the other way about."""
+    troubles = Troubles()
+
+    lines = told(troubles, failed(), Deleted("a"), failed("b", action="delete"), Uploaded("b", 1, ""))
+
+    assert [name for name, _ in lines] == ["Failed", "Failed"]
+    assert len(troubles) == 0
+
+
+def test_a_mirror_that_is_taken_away_has_no_troubles() -> None:
+    """Nobody will hear of its files any more; the others' are as they were."""
+    troubles = Troubles()
+    told(troubles, failed())
+    told(troubles, failed(), mirror="fonts")
+
+    troubles.keep(["fonts"])
+
+    assert len(troubles) == 1
+    assert told(troubles, Uploaded("a", 1, ""), mirror="fonts") == [("Recovered", Level.NOTICE)]

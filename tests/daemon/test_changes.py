@@ -128,14 +128,38 @@ def test_a_file_in_trouble_does_not_hide_the_work(
 
 
 def test_another_mirror_in_its_place_begins_anew(looks: Looks) -> None:
-    """A reload that changed it: what the one before had done is not counted as the new one's."""
+    """A reload that changed it: what the one before had done is told, and not counted as the new one's."""
     looks.work(5)
     looks.tally = Tally()
     looks.work(2)
 
     rested = looks.look(1000.0, "in_sync")
 
-    assert [event.uploads for event in rested] == [2]
+    assert [event.uploads for event in rested] == [5, 2]
+
+
+def test_the_work_of_a_mirror_that_is_taken_away_is_told(looks: Looks) -> None:
+    """A reload that removed it: what it had done until then is in the log, once."""
+    looks.work(5)
+
+    looks.changes.take([], {}, 200.0)
+    looks.changes.take([], {}, 202.0)
+    looks.changes.end(204.0)
+
+    assert [event for event in looks.told if isinstance(event, Rested)][1:] == [Rested("in_sync", 5, 50, 1, 0, 0.0)]
+
+
+def test_a_held_mirror_sums_up_as_rarely_as_any(looks: Looks) -> None:
+    """Somebody saves all the time while deletes are held: that it still is held is no news. Its end is told at once."""
+    rested: list[Rested] = []
+    for second in range(110, 410, 2):
+        looks.work(1)
+        rested += looks.look(second, "held", held_deletes=3)
+
+    end = looks.look(412.0, "in_sync")
+
+    assert [event.state for event in rested] == ["held"]
+    assert [event.uploads for event in end] == [149]
 
 
 def test_what_was_not_told_is_told_at_the_end(looks: Looks) -> None:

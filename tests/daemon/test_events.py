@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from tcbsync.core.events import Failed, Held, Level, Uploaded
 from tcbsync.daemon.events import Events
+from tcbsync.emulator.faults import Fault
+from tests.daemon.steering import steered
+from tests.engine.world import World, eventually
 
 if TYPE_CHECKING:
     import pytest
+
+    from tcbsync.emulator.server import Emulator
 
 
 def test_an_event_is_a_line_with_its_fields(caplog: pytest.LogCaptureFixture) -> None:
@@ -49,3 +57,25 @@ def test_without_readers_there_is_the_log_alone(caplog: pytest.LogCaptureFixture
 
     assert events.newest() == []
     assert len(caplog.messages) == 1
+
+
+async def test_what_lands_at_the_end_is_summed_up(
+    world: World, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is in flight when it is ended gets a few seconds: the last sum counts it too."""
+    caplog.set_level(logging.INFO)
+    world.write("a")
+    emulator.install(Fault(call="cos", kind="stall", seconds=4.0))
+
+    async with steered(world) as daemon:
+
+        async def is_seen() -> bool:
+            return any(told.get("state") == "syncing" for told in await daemon.events())
+
+        await eventually(is_seen)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await eventually(daemon.task.done)
+        daemon.task = asyncio.create_task(asyncio.sleep(60))  # it has ended as it was told to
+
+    assert world.cloud() == {"a": b"content"}
+    assert any("1 uploaded (7 bytes)" in line for line in caplog.messages)

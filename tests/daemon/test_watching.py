@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync.daemon import watching as watching_room
 from tcbsync.daemon.watching import PENDING_PATHS, Watching
+from tcbsync.local import glance
 from tcbsync.local.hints import Hint, WatchMode, WatchState
+from tests.dead import dead
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
@@ -161,6 +165,29 @@ async def test_hints_that_wait_for_the_loop_are_bounded(world: World) -> None:
         assert waiting == 1
         await eventually(lambda: watching.mirror.settle.next_at() is not None)
         assert len(watching.mirror.settle) == 1
+
+
+async def test_a_disk_that_dies_as_it_is_armed_keeps_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A mirror whose watcher hangs can be stopped all the same: a reload, and the end, wait for that."""
+    monkeypatch.setattr(glance, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(watching_room, "END_SECONDS", 0.5)
+    async with world.assembly() as assembly:
+        looks = assembly.mirrors[0].looks
+        disk = await looks.open()
+        looks.disk = None
+        with dead(world.root):
+            watching = Watching(assembly.mirrors[0])
+            async with watching.open():
+                looks.disk = disk  # it had answered, and dies before it is armed
+                await eventually(watching._watcher._lifecycle.locked)
+                ends_at = time.monotonic()
+            took = time.monotonic() - ends_at
+        await eventually(lambda: not watching._watcher._lifecycle.locked())
+
+    assert took < 5
+    assert "site: its watcher hangs" in caplog.text
 
 
 async def test_a_watcher_whose_thread_is_dead_is_silent_for_ever(world: World) -> None:

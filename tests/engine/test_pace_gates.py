@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.core.errors import Busy, Misconfigured, NoAnswer, RateLimited, Refused, StateError, StorageFull, Transient
+from tcbsync.core.errors import (
+    Busy,
+    CloudError,
+    Misconfigured,
+    NoAnswer,
+    RateLimited,
+    Refused,
+    StateError,
+    StorageFull,
+    Transient,
+)
 from tcbsync.core.events import ServiceChanged
 from tcbsync.engine.brake import Brake, Closed
 from tcbsync.engine.host import Host
@@ -64,8 +74,70 @@ def test_the_services_state_is_told_when_it_is_another() -> None:
         pass
 
     assert told == [
-        ServiceChanged("offline", "ok", "no connection"),
-        ServiceChanged("ok", "offline", ""),
+        ServiceChanged("offline", "ok", "no connection", "", "offline", "ok"),
+        ServiceChanged("ok", "offline", "", "", "ok", "offline"),
+    ]
+
+
+def fail(pace: Pace, env: str, error: CloudError) -> None:
+    """Let a call meet this, whatever closed the gates before."""
+    for gate in pace.gates(env, uploads=True):
+        gate.until = 0.0
+    with contextlib.suppress(CloudError), pace.passage(env):
+        raise error
+
+
+def test_each_environment_is_told_of_and_named() -> None:
+    """Though the service as a whole is full already: its mirrors are others."""
+    told: list[Event] = []
+    pace = Pace(Host(), tell=told.append)
+
+    fail(pace, ENV, StorageFull("no room in one", code="full"))
+    fail(pace, OTHER, StorageFull("no room in the other", code="full"))
+    pace.stores[OTHER].until = 0.0
+    with pace.passage(OTHER):
+        pass
+    fail(pace, ENV, StorageFull("no room in one, as before", code="full"))
+
+    assert told == [
+        ServiceChanged("full", "ok", "no room in one", ENV, "full", "ok"),
+        ServiceChanged("full", "full", "no room in the other", OTHER, "full", "ok"),
+        ServiceChanged("full", "full", "", OTHER, "ok", "full"),
+    ]
+
+
+def test_an_outage_meanwhile_does_not_tell_anew_of_what_stays() -> None:
+    """An environment is full all the time: that the service is away, and back, is all that is told."""
+    told: list[Event] = []
+    pace = Pace(Host(), tell=told.append)
+    fail(pace, ENV, StorageFull("no room", code="full"))
+
+    for _ in range(2):
+        fail(pace, OTHER, NoAnswer("no connection", code="ConnectError"))
+        pace.service.until = 0.0
+        with pace.passage(OTHER):
+            pass
+
+    assert [(event.env, event.part) for event in told if isinstance(event, ServiceChanged)] == [
+        (ENV, "full"),
+        ("", "offline"),
+        ("", "ok"),
+        ("", "offline"),
+        ("", "ok"),
+    ]
+
+
+def test_another_reason_to_be_blocked_is_told() -> None:
+    """A person has mended one thing, and the next one is wrong. The same thing in other words is no news."""
+    told: list[Event] = []
+    pace = Pace(Host(), tell=told.append)
+
+    for words, code in (("secret", "40125"), ("secret, rid 2", "40125"), ("address", "40164")):
+        fail(pace, ENV, Misconfigured(words, code=code))
+
+    assert told == [
+        ServiceChanged("blocked", "ok", "secret", "", "blocked", "ok"),
+        ServiceChanged("blocked", "blocked", "address", "", "blocked", "blocked"),
     ]
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tcbsync.config.schema import GuardConfig
 from tcbsync.core.model import State
 from tcbsync.engine import looks
 from tcbsync.local import scan
@@ -36,6 +38,50 @@ async def test_a_missing_root_deletes_nothing(world: World) -> None:
     assert mirror.looks.root_problem == ""
     assert world.report().problems() == []
     assert world.calls() == {}
+
+
+@pytest.mark.parametrize(("gone", "words"), [(1, ""), (8, "; other deletes still wait: `tcbsync held` lists them")])
+async def test_that_the_root_is_back_is_told_and_no_more(
+    world: World, caplog: pytest.LogCaptureFixture, gone: int, words: str
+) -> None:
+    """Deletes that wait for a person still do, and it is not said that they do not."""
+    caplog.set_level(logging.INFO, "tcbsync")
+    guard = {"guard": GuardConfig(max_deletes=5, max_delete_percent=50)}
+    await world.mirrored(10, **guard)
+    for number in range(gone):
+        (world.root / str(number)).unlink()
+    await world.sync(**guard)
+
+    async with world.assembly(world.mirror(**guard)) as assembly:
+        looks = assembly.mirrors[0].looks
+        away = world.root.rename(world.root.parent / "away")
+        await looks.look([""])
+        away.rename(world.root)
+        caplog.clear()
+        await looks.look([""])
+
+    assert caplog.messages == [f"site: root {world.root} is back{words}"]
+
+
+async def test_a_look_that_is_cut_off_has_not_seen_the_root(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """Cancelled while it glances: whether the root is back is not known, and nothing is told."""
+    caplog.set_level(logging.INFO, "tcbsync")
+    await world.mirrored(3)
+    async with world.assembly() as assembly:
+        seeing = assembly.mirrors[0].looks
+        world.root.rename(world.root.parent / "away")
+        await seeing.look([""])
+        caplog.clear()
+
+        looking = asyncio.create_task(seeing.look([""]))
+        await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.wait([looking])
+        problem = seeing.root_problem
+
+    assert looking.cancelled()
+    assert "is missing" in problem
+    assert caplog.messages == []
 
 
 async def test_a_missing_root_ends_a_pass_though_uploads_wait(world: World, emulator: Emulator) -> None:

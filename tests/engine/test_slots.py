@@ -89,6 +89,32 @@ async def test_who_is_stopped_leaves_the_queue(at: str) -> None:
     assert repr(brake) == f"<Brake {'on' if brake.is_on else 'off'}, 0 wait>"
 
 
+async def test_those_who_have_left_cost_their_mirror_no_turn() -> None:
+    """A person has paused it, and lets it go on, with forty who waited: its next one gets the slot after the next."""
+    slots, paused, order = Slots(1), Brake(), []
+    await slots.acquire(OURS)
+
+    async def work(brake: Brake) -> None:
+        await slots.acquire(brake)
+        order.append(brake)
+        slots.release()
+
+    before = [asyncio.create_task(slots.acquire(paused)) for _ in range(40)]
+    waiting = [asyncio.create_task(work(OURS)) for _ in range(100)]
+    await asyncio.sleep(0)
+    paused.is_on = True
+    await asyncio.wait(before)
+    paused.is_on = False
+    waiting += [asyncio.create_task(work(paused)) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    slots.release()
+    await asyncio.gather(*waiting)
+
+    assert [number for number, brake in enumerate(order) if brake is paused] == [0, 2]
+    assert await free(slots) == 1
+
+
 async def test_nobody_who_is_stopped_takes_a_slot() -> None:
     """However many are free."""
     slots, brake = Slots(1), Brake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -68,3 +69,46 @@ async def test_the_loop_goes_on_meanwhile(tmp_path: Path) -> None:
 
     assert turns > 10
     assert isinstance(glancing.exception(), TimeoutError)
+
+
+async def test_a_place_that_is_slow_is_not_dead(tmp_path: Path) -> None:
+    """What came too late is not taken; but the next one who asks waits for as long as it takes."""
+
+    def slow() -> str:
+        time.sleep(0.5)
+        return "seen"
+
+    place = str(tmp_path)
+    with pytest.raises(TimeoutError):
+        await glanced(place, slow, 0.2)
+    while threads():
+        await asyncio.sleep(0.01)
+
+    assert await glanced(place, slow, 0.2) == "seen"
+    assert glance(place, slow, 0.2) == "seen"
+
+
+async def test_whoever_is_cancelled_leaves_no_second_thread(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The call that he began is waited for, by whoever asks next, before there is another; its error is nobody's."""
+    let_go = threading.Event()
+
+    def hangs() -> None:
+        let_go.wait()
+        raise FileNotFoundError
+
+    place = str(tmp_path)
+    for _ in range(10):
+        asked = asyncio.create_task(glanced(place, hangs, 5.0))
+        await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.wait([asked])
+    hanging = threads()
+    next_one = asyncio.create_task(glanced(place, lambda: "seen"))
+    await asyncio.sleep(0.01)
+    let_go.set()
+    seen = await next_one
+    gc.collect()
+
+    assert hanging == 1
+    assert seen == "seen"
+    assert not caplog.records

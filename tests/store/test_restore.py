@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tcbsync.core.errors import StateDamaged
 from tcbsync.core.model import State
 from tcbsync.store import rows, shelf
-from tests.store.caring import Place, in_doubt, wanted
+from tests.store.caring import Place, Work, in_doubt, wanted
 from tests.store.table import NOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+
+OTHER = ("other", "env", "o/")
 
 
 @pytest.fixture
@@ -191,6 +195,81 @@ async def test_without_any_copy_the_ledger_is_enough(place: Place) -> None:
 
     assert all(map(in_doubt, found))
     assert told == ("rebuilt from the ledger alone; 2 paths in doubt", 0)
+
+
+def spoiled(copy: shelf.Copy) -> None:
+    """Damage a copy."""
+    copy.path.write_bytes(copy.path.read_bytes()[:6000])
+
+
+async def test_where_nothing_is_left_it_refuses(place: Place) -> None:
+    """The only copy is damaged too, and the ledger behind it is empty: an empty manifest would forget every object."""
+    async with place.work() as work:
+        await work.prove("a", "b", "c")
+        await work.copy()
+    spoiled(*shelf.copies(place.folder))
+    place.damage()
+    before = place.database.read_bytes()
+
+    for _ in range(2):
+        with pytest.raises(StateDamaged, match=r"nothing in .* is left") as refusal:
+            async with place.work():
+                pass
+
+        assert "do not delete it" in refusal.value.hint
+    assert place.database.read_bytes() == before
+    assert not place.aside()
+
+
+@pytest.mark.parametrize("has_copy", [False, True])
+async def test_a_gap_holds_for_a_mirror_of_which_nothing_is_left(place: Place, *, has_copy: bool) -> None:
+    """It is registered as if it were new: its deletes are held too, and it says so."""
+    async with place.work() as work:
+        await work.prove("a")
+        await work.copy()
+        if not has_copy:
+            spoiled(*shelf.copies(place.folder))
+        other = Work(work.store, await work.store.manifest(*OTHER))
+        await other.prove("lost")
+        await work.prove("b")
+    ledger = shelf.ledgers(place.folder)[-1].path
+    ledger.write_text("".join(line for line in ledger.read_text().splitlines(keepends=True) if "lost" not in line))
+    place.damage()
+
+    async with place.work() as work:
+        (_, gap), (words, other_gap) = work.told(), Work(work.store, await work.store.manifest(*OTHER)).told()
+
+    assert (gap, other_gap) == (1, 1)
+    assert words.endswith("deletes are held. `tcbsync verify --repair`, then `tcbsync approve other`")
+
+
+async def test_a_mirror_that_is_new_beside_whole_ones_has_no_gap(place: Place) -> None:
+    """Nothing was lost: nothing is said of it."""
+    await place.with_copy()
+    place.damage()
+
+    async with place.work() as work:
+        told = Work(work.store, await work.store.manifest(*OTHER)).told()
+
+    assert told == ("", 0)
+
+
+async def test_a_gap_stays_when_the_manifest_is_restored_once_more(place: Place) -> None:
+    """From a copy that has the gap, and whole ledgers: no person has seen it yet."""
+    await place.with_copy()
+    for ledger in shelf.ledgers(place.folder):
+        ledger.path.unlink()
+    place.damage()
+    async with place.work() as work:
+        await work.copy()
+        await work.prove("new")
+    place.damage()
+
+    async with place.work() as work:
+        words, gap = work.told()
+
+    assert gap == 1
+    assert "deletes are held" in words
 
 
 async def test_a_ledger_that_is_missing_is_noticed(place: Place) -> None:

@@ -174,7 +174,8 @@ def test_it_starts_without_a_root_and_without_the_service(stage: Stage) -> None:
 
         assert daemon.process.poll() is None
         assert status.code == exits.HELD
-        assert any(line.startswith("service: offline, next try ") for line in status.lines)
+        assert f"Root {stage.root} is missing" in status.out
+        assert "The service cannot be reached." in status.lines
 
 
 def test_a_mirror_that_the_daemon_does_not_know(stage: Stage) -> None:

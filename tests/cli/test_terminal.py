@@ -70,7 +70,7 @@ def test_on_a_terminal_trouble_is_shown_beside_the_bar(stage: Stage) -> None:
     code, shown = on_terminal(stage.command("sync"))
 
     assert code == exits.DONE
-    assert "offline: uploadfile site/a.txt: the system is busy [-1]: [/bold] [red]busy" in shown
+    assert "offline: the system is busy [-1]: [/bold] [red]busy" in shown
     assert "Traceback" not in shown
 
 

@@ -2,7 +2,8 @@
 
 The rule: all of it lives in tasks of its own, for which nothing waits, and its failure harms nothing: a defect in it
 ends it, and the daemon goes on. What was told is in a small file beside the manifest, so that a restart does not tell
-it again; it is written when one webhook at least has taken everything.
+it again: of each message, when one webhook that wants it has taken it. A webhook that comes later, or under another
+address, is told what stands.
 """
 
 from __future__ import annotations
@@ -151,10 +152,13 @@ class Notifying:
         host = socket.gethostname()
         self._posts = [known.get(hook) or Post(hook, host) for hook in dict.fromkeys(found.hooks)]
         for post in self._posts:
-            post.on_done = self._news.set
+            post.on_sent = self._arrived
         self._heartbeat = Heartbeat(*found.heartbeat, self._silent) if found.heartbeat else None
         self._problems = found.problems
-        if self._transitions is None and self._posts:
+        if self._transitions is not None:
+            newcomers = [post for post in self._posts if post.hook not in known]
+            await self._tell(self._transitions.standing(time.time()), newcomers)
+        elif self._posts:
             self._transitions = await asyncio.to_thread(self._remembered)
         if self._posts or self._heartbeat:
             self._tasks = [asyncio.create_task(self._work(config), name="notifications")]
@@ -178,10 +182,20 @@ class Notifying:
 
     async def _decide(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
         assert self._transitions is not None, "there are posts"
-        for notice in self._transitions.look(sight(mirrors, service), time.time()):
+        await self._tell(self._transitions.look(sight(mirrors, service), time.time()), self._posts)
+
+    async def _tell(self, notices: list[Notice], posts: list[Post]) -> None:
+        for notice in notices:
             named = await asyncio.to_thread(self._with_paths, notice)
-            for post in self._posts:
+            for post in posts:
                 post.put(named)
+            if notice.what == "recovered" and not any(post.wants(notice) for post in self._posts):
+                self._arrived(notice)
+
+    def _arrived(self, notice: Notice) -> None:
+        assert self._transitions is not None, "it has decided that this is worth a message"
+        self._transitions.arrived(notice)
+        self._news.set()
 
     def _with_paths(self, notice: Notice) -> Notice:
         if notice.what != "failed":
@@ -205,9 +219,8 @@ class Notifying:
         return transitions
 
     def _has_to_note(self) -> bool:
-        """Whether what was told is not written down yet, and one webhook at least has taken all of it."""
-        told = self._transitions.remembered() if self._transitions else self._written
-        return told != self._written and any(post.is_done for post in self._posts)
+        """Whether what was told, and has arrived, is not written down yet."""
+        return self._transitions is not None and self._transitions.remembered() != self._written
 
     def _note(self) -> None:
         assert self._transitions is not None, "it has something to be noted"

@@ -163,8 +163,8 @@ class Post:
         waiting: int = WAITING,
     ) -> None:
         self.hook = hook
-        self.on_done: Callable[[], None] = lambda: None
-        """Is called when nothing waits any more."""
+        self.on_sent: Callable[[Notice], None] = lambda _: None
+        """Is called with each message that has arrived."""
         self.trouble = ""
         """Why messages do not arrive; empty: they do, as far as is known."""
         self.counts: Counter[str] = Counter()
@@ -186,9 +186,16 @@ class Post:
         """Whether nothing waits."""
         return not self._waiting
 
+    def wants(self, notice: Notice) -> bool:
+        """Whether this webhook asks for it; for an end, whether it asks for what is over, or for nothing but ends."""
+        troubles = set(self.hook.about) - {"recovered"}
+        if notice.what not in self.hook.about:
+            return False
+        return notice.what != "recovered" or not troubles or not troubles.isdisjoint(notice.told)
+
     def put(self, notice: Notice) -> None:
         """Let a message wait for its turn, if this webhook wants it. Never waits."""
-        if notice.what not in self.hook.about:
+        if not self.wants(notice):
             return
         if len(self._waiting) >= self._most:
             same = (each for each in self._waiting if each.notice.mirror == notice.mirror)
@@ -211,7 +218,6 @@ class Post:
                     self._arrived(waiting)
                 else:
                     await asyncio.sleep(self._failed(waiting, failure))
-            self.on_done()
 
     async def _keep_to_the_robots_pace(self) -> None:
         if self.hook.form != "wecom":
@@ -228,6 +234,7 @@ class Post:
             log.info("notifications to %s arrive again", self.hook.origin)
             self.trouble = ""
         self._drop(waiting)
+        self.on_sent(waiting.notice)
 
     def _failed(self, waiting: _Waiting, failure: Failure) -> float:
         """Note a failure. Gives how long to wait before the next try."""

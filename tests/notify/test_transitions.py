@@ -37,12 +37,17 @@ class Operator:
         self.transitions = transitions or Transitions(SETTLE)
         self.now = NOW
         self.notices: list[Notice] = []
+        self.is_deaf = False
+        """Nothing arrives."""
 
     def sees(self, *mirrors: MirrorStatus, seconds: float = SETTLE + LOOK, service: dict[str, Any] = WELL) -> None:
         """Look at this for so long."""
         end = self.now + seconds
         while self.now < end:
-            self.notices += self.transitions.look(sight(mirrors or [mirror()], service), self.now)
+            for notice in self.transitions.look(sight(mirrors or [mirror()], service), self.now):
+                self.notices.append(notice)
+                if not self.is_deaf:
+                    self.transitions.arrived(notice)
             self.now += LOOK
 
     @property
@@ -230,6 +235,77 @@ def test_a_restart_repeats_nothing(name: str) -> None:
     assert quiet == []
     assert [notice.what for notice in after.notices] == ["recovered"]
     assert after.notices[0].since == before.notices[0].since
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_restart_tells_what_has_not_arrived(name: str) -> None:
+    """What was decided, and read by nobody, is told by the next daemon, once."""
+    case = TROUBLES[name]
+    before = Operator()
+    before.is_deaf = True
+    before.sees(case.status, service=case.service, seconds=HOUR)
+
+    after = before.restarted()
+    after.sees(case.status, service=case.service, seconds=HOUR)
+
+    assert before.told == after.told == [case.told]
+
+
+def test_a_restart_tells_an_end_that_has_not_arrived() -> None:
+    """Who has read that it is out of reach learns that it is back; where it is not, there is nothing new to learn."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.is_deaf = True
+    operator.sees(seconds=2 * HOUR)
+    over, gone = operator.restarted(), operator.restarted()
+
+    over.sees(seconds=HOUR)
+    gone.sees(service=service("offline"), seconds=HOUR)
+
+    assert operator.told == ["offline", "recovered"]
+    assert over.told == ["recovered"]
+    assert gone.told == []
+    assert over.restarted().transitions.standing(over.now) == []
+
+
+def test_what_comes_late_to_a_second_webhook() -> None:
+    """What has arrived is what one of them has read last: the other's delay changes nothing of it."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.sees(seconds=HOUR)
+
+    operator.transitions.arrived(operator.notices[0])
+    after = operator.restarted()
+    after.sees(seconds=HOUR)
+
+    assert after.told == []
+
+
+def test_what_stands_is_given_to_who_comes_later() -> None:
+    """As it is now, and as for the first time; what is over, or was never told, is none of it."""
+    operator = Operator()
+    operator.sees(mirror("a", **MISSING), mirror("b", state="syncing", failed=3), mirror("c"))
+    over = service("offline")
+    operator.sees(mirror("a"), mirror("b", state="syncing", failed=2), mirror("c"))
+    operator.sees(mirror("a"), mirror("b", state="syncing", failed=2), mirror("c", **MISSING), service=over, seconds=9)
+
+    standing = operator.transitions.standing(operator.now)
+
+    assert standing == [Notice("failed", "failed", "b", operator.now, NOW, 2)]
+
+
+def test_an_end_that_nobody_has_read_stands_too() -> None:
+    """Who comes under a mended address learns that it is over; where it had arrived, there is nothing to learn."""
+    deaf, heard = Operator(), Operator()
+    for operator in (deaf, heard):
+        operator.sees(service=service("offline"))
+        operator.is_deaf = operator is deaf
+        operator.sees()
+
+    told, nothing = (each.transitions.standing(each.now) for each in (deaf, heard))
+
+    assert [(notice.what, notice.kind, notice.since) for notice in told] == [("recovered", "offline", NOW)]
+    assert nothing == []
 
 
 def test_a_restart_forgets_no_flap() -> None:

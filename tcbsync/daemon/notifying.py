@@ -166,19 +166,23 @@ class Notifying:
     async def _work(self, config: Config) -> None:
         service = config.service
         ca_file = None if service.ca_file is None else str(service.ca_file)
-        way = way_out(service.proxy, ca_file, len(self._posts) + 1)
         try:
-            send = way.open().send
-            async with asyncio.TaskGroup() as tasks:
-                for post in self._posts:
-                    tasks.create_task(post.deliver(send))
-                if self._heartbeat is not None:
-                    tasks.create_task(self._heartbeat.beat(send))
+            way = way_out(service.proxy, ca_file, len(self._posts) + 1)
+            try:
+                send = way.open().send
+                async with asyncio.TaskGroup() as tasks:
+                    for post in self._posts:
+                        tasks.create_task(post.deliver(send))
+                    if self._heartbeat is not None:
+                        tasks.create_task(self._heartbeat.beat(send))
+            finally:
+                await way.close()
+        except ConfigError as error:
+            log.error("nobody is notified: %s", error)  # noqa: TRY400 - the operator's to mend; no defect
+            self._problems, self._working = (f"nobody is notified: {error}",), None  # the next reload tries again
         except Exception:
             log.exception("notifications end here: a defect of this program; everything else goes on")
-            self._problems = ("notifications have ended, see the log",)
-        finally:
-            await way.close()
+            self._problems, self._working = ("notifications have ended, see the log",), None
 
     async def _decide(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
         assert self._transitions is not None, "there are posts"

@@ -11,9 +11,11 @@ import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import certifi
 import pytest
 
 from tcbsync.config.schema import HeartbeatConfig, NotifyConfig, WebConfig, WebhookConfig
@@ -318,6 +320,36 @@ async def test_a_defect_in_it_ends_it_alone(
         notice = (await daemon.ask("status"))["service"]["notice"]
 
     assert notice == "notifications have ended, see the log"
+
+
+async def test_a_way_that_cannot_be_opened(world: World, group: Robot, caplog: pytest.LogCaptureFixture) -> None:
+    """Certificates that cannot be read are said, in log and status, and tried again at the next reload."""
+
+    async def is_told() -> bool:
+        notifying.look([], {"state": "offline", "last_error": "no answer"})
+        return bool(group.documents)
+
+    ca_file = world.state.with_name("ca.pem")
+    config = replace(world.config(world.mirror()), notify=told_at(group.hook))
+    config = replace(config, state_dir=world.state.with_name("own"), service=replace(config.service, ca_file=ca_file))
+    config.state_dir.mkdir(mode=0o700)
+    notifying = Notifying(config, lambda _: None, list)
+    task = asyncio.create_task(notifying.live())
+    try:
+        await eventually(lambda: notifying.notice)
+        troubled = notifying.notice
+        ca_file.write_bytes(Path(certifi.where()).read_bytes())
+        notifying.configure(config)
+        await eventually(lambda: not notifying.notice)
+        await eventually(is_told)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+    missing = f"nobody is notified: service.ca_file {ca_file} cannot be used: No such file or directory"
+    assert troubled == missing
+    assert missing in caplog.messages
+    assert group.told == [("offline", None)]
 
 
 async def test_no_address_is_shown(

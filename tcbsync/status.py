@@ -143,14 +143,17 @@ def live_status(mirror: Mirror, report: Report, watch: WatchState | None) -> Mir
 def service_status(pace: Pace, notice: str = "") -> dict[str, Any]:
     """Describe the service as this process sees it. `notice`: what works, and should be mended all the same.
 
+    `blocked_by`: what has to be mended where it is blocked, the `service` or the `state_dir`, which takes no more.
     `uploads_at_once` and `deletes_at_once` are less than configured (`uploads`, `deletes`) while the service asks for
     fewer. `bandwidth` is the limit that holds now, in bytes a second, until `bandwidth_until` by the local clock.
     """
     gate = pace.first_closed()
+    is_stalled = gate is not None and isinstance(gate.error, StateError)
     return {
         "state": gate.state if gate else "ok",
         "paused_until": iso(gate.until) if gate else None,
-        "last_error": str(gate.error) if gate else pace.last_error or None,
+        "last_error": gate.reason if gate else pace.last_error or None,
+        "blocked_by": None if gate is None or gate.state != "blocked" else "state_dir" if is_stalled else "service",
         "notice": notice or None,
         "uploads_at_once": min(pace.link_slots.limit, pace.upload_slots.limit),
         "deletes_at_once": pace.delete_slots.limit,
@@ -209,7 +212,7 @@ def _state(mirror: Mirror, report: Report) -> tuple[str, str]:
         (not looks.has_scanned, "scanning" if looks.is_scanning else "starting", ""),
         (counts.held_deletes > 0, "held", report.hold()),
         (paused_at is not None, "paused", _halted(mirror.name, paused_at)),
-        (gate is not None, "paused" if gate and gate.state in PAUSED else "offline", str(gate.error) if gate else ""),
+        (gate is not None, "paused" if gate and gate.state in PAUSED else "offline", gate.reason if gate else ""),
         (bool(restored), "syncing", restored),
         (bool(is_working), "syncing", ""),
         (counts.failed > 0, "syncing", "some files could not be mirrored; `tcbsync failed` lists them"),

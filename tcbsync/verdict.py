@@ -51,7 +51,8 @@ def headlines(answer: Told, now: float) -> list[str]:
 
 def hindrances(answer: Told, now: float) -> list[Verdict]:
     """Give what keeps uploads back that are no fault of any file: the service, and who has paused a mirror."""
-    return [*_blocked(answer["service"]), *_service(answer["service"], now), *_paused(answer["mirrors"], now)]
+    service = answer["service"]
+    return [*_blocked(service, now), *_service(service, now), *_paused(answer["mirrors"], now)]
 
 
 def mood_of(mirror: Told) -> Mood:
@@ -79,19 +80,20 @@ def approval(name: str, listing: str) -> str:
 
 
 def until(service: Told, now: float) -> str:
-    """Say when the service is tried again, as the end of a clause; empty where that is not known."""
+    """Say when the service is tried again, as the end of a clause; empty where that is not known, or is now."""
     at = seconds_of(service.get("paused_until"))
-    return "" if at is None or at <= now else f", next try in {span(at - now)}"
+    return "" if at is None or at - now < 1 else f", next try in {span(at - now)}"
 
 
 def sentence(words: str) -> str:
-    """Make a sentence of a reason, which may be a question, or end with one."""
-    return f"{words[:1].upper()}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""
+    """Make a sentence of a reason, which may be a question, or end with one. A name that begins it stays as it is."""
+    begin = words[:1] if words.partition(" ")[0].endswith(":") else words[:1].upper()
+    return f"{begin}{words[1:]}{'' if words.endswith(('.', '?', '!')) else '.'}" if words else ""
 
 
 def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> Iterator[Verdict]:
     service, mirrors = answer["service"], answer["mirrors"]
-    yield from _blocked(service)
+    yield from _blocked(service, now)
     for mirror in mirrors:
         if is_unseen(mirror):
             yield Verdict("act", f"The folder of {mirror['name']} cannot be seen.", sentence(mirror["hold"]))
@@ -103,9 +105,21 @@ def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> It
     yield from _paused(mirrors, now)
 
 
-def _blocked(service: Told) -> Iterator[Verdict]:
-    if service["state"] == "blocked":
-        yield Verdict("act", "The service lets nothing through.", service["last_error"] or "")
+def is_stalled(service: Told) -> bool:
+    """Whether it is the state directory that lets nothing through: no row can be written, so no byte may leave."""
+    return service["state"] == "blocked" and service.get("blocked_by") == "state_dir"
+
+
+def _blocked(service: Told, now: float) -> Iterator[Verdict]:
+    error = sentence(service["last_error"] or "")
+    if is_stalled(service):
+        yield Verdict("act", "The state directory takes no more.", error)
+    elif service["state"] == "blocked":
+        yield Verdict("act", "The service lets nothing through.", f"{error} {_once_mended(service, now)}".lstrip())
+
+
+def _once_mended(service: Told, now: float) -> str:
+    return f"It goes on by itself once that is mended{until(service, now)}."
 
 
 def _held(mirror: Told, listing: str) -> Verdict:
@@ -119,14 +133,14 @@ def _held(mirror: Told, listing: str) -> Verdict:
 
 
 def _service(service: Told, now: float) -> Iterator[Verdict]:
-    error, later = service["last_error"] or "", f"It goes on by itself{until(service, now)}."
+    error, later = sentence(service["last_error"] or ""), f"It goes on by itself{until(service, now)}."
     match service["state"]:
         case "full":
-            yield Verdict("act", "The cloud's storage is used up.", error)
+            yield Verdict("act", "The cloud's storage is used up.", f"{error} {_once_mended(service, now)}".lstrip())
         case "offline":
-            yield Verdict("wait", "The service cannot be reached.", f"{later} {error}")
+            yield Verdict("wait", "The service cannot be reached.", f"{later} {error}".rstrip())
         case "paused":
-            yield Verdict("wait", "The service asked for a pause.", f"{later} {error}")
+            yield Verdict("wait", "The service asked for a pause.", f"{later} {error}".rstrip())
 
 
 def _files(mirrors: list[Told], *, is_listed: bool) -> Iterator[Verdict]:
@@ -175,7 +189,7 @@ def _quiet(answer: Told, now: float, bytes_per_second: float) -> Verdict:
     if states != {"in_sync"}:
         return Verdict("busy", "Working.", reason)
     late = next((f"{each['name']}: {each['watch_reason']}" for each in mirrors if each["watch_reason"]), "")
-    return Verdict("well", "In sync.", late or answer["service"].get("notice") or _stock(mirrors))
+    return Verdict("well", "In sync.", late or sentence(answer["service"].get("notice") or "") or _stock(mirrors))
 
 
 def _stock(mirrors: list[Told]) -> str:
@@ -192,4 +206,5 @@ def _stopped(mirrors: list[Told], now: float) -> Verdict:
     then = f"{plural(left, 'file')} waited then" if left else "all was equal then"
     if any(mirror["last_proved_at"] is None for mirror in mirrors) and not left:
         then = "not all was equal then"
-    return Verdict("wait", "No daemon runs.", f"This is as of the last run, {ago(now - min(seen))}: {then}.")
+    looked = f"whose last look at the whole folder was {ago(now - min(seen))}"
+    return Verdict("wait", "No daemon runs.", f"This is as of the last run, {looked}: {then}.")

@@ -53,16 +53,30 @@ FIRST = {
     "a pause": (
         told(mirror("paused"), state="paused", paused_until=iso(NOW + 240), last_error="quota"),
         "The service asked for a pause.",
-        "It goes on by itself, next try in 4 min. quota",
+        "It goes on by itself, next try in 4 min. Quota.",
     ),
-    "no answer": (told(mirror("offline"), state="offline", last_error="no"), "The service cannot be reached.", "no"),
-    "full": (told(mirror("paused"), state="full", last_error="full"), "The cloud's storage is used up.", "full"),
+    "no answer": (told(mirror("offline"), state="offline", last_error="no"), "The service cannot be reached.", "No."),
+    "full": (
+        told(mirror("paused"), state="full", last_error="full"),
+        "The cloud's storage is used up.",
+        "Full. It goes",
+    ),
     "blocked": (
         told(mirror("paused"), state="blocked", last_error="40164"),
         "The service lets nothing through.",
-        "40164",
+        "40164. It goes on by itself once that is mended.",
     ),
-    "no daemon": (told(mirror("stopped")), "No daemon runs.", "as of the last run, 2 min ago: all was equal then."),
+    "the state directory": (
+        told(mirror("paused"), state="blocked", last_error="no room", blocked_by="state_dir"),
+        "The state directory takes no more.",
+        "No room.",
+    ),
+    "now": (
+        told(mirror("offline"), state="offline", paused_until=iso(NOW + 0.4), last_error="h:1: no"),
+        "The service cannot be reached.",
+        "It goes on by itself. h:1: no.",
+    ),
+    "no daemon": (told(mirror("stopped")), "No daemon runs.", "was 2 min ago: all was equal then."),
     "never": (told(MirrorStatus("site", "stopped")), "Nothing was mirrored yet.", "No daemon runs."),
 }
 
@@ -103,6 +117,7 @@ def test_the_worst_comes_first() -> None:
         ("root /a is gone. Nothing is deleted", "Root /a is gone. Nothing is deleted."),
         ("wait!", "Wait!"),
         ("it ends.", "It ends."),
+        ("stable_token: invalid secret", "stable_token: invalid secret."),
     ],
 )
 def test_a_reason_becomes_a_sentence(reason: str, sentence: str) -> None:
@@ -145,7 +160,7 @@ def test_in_sync_and_still_worth_a_word() -> None:
     late = told(mirror(watch_reason="the watch limit is reached"), mirror(name="other"), notice="not reloaded")
 
     assert verdicts(late, NOW)[0][:3] == ("well", "In sync.", "site: the watch limit is reached")
-    assert verdicts(told(mirror(), notice="not reloaded"), NOW)[0].detail == "not reloaded"
+    assert verdicts(told(mirror(), notice="not reloaded"), NOW)[0].detail == "Not reloaded."
 
 
 def test_who_is_paused() -> None:

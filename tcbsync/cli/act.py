@@ -50,8 +50,8 @@ async def _retry(options: argparse.Namespace) -> int:
     config = load_config(options)
     counts, when = await _write(config, "retry", rows.retry, named(options, config))
     _tell(options, counts, f"tried again {when}", "file", "nothing failed")
-    if at_work(config)[1] and not options.json:
-        answer = await ask_daemon(config, "status")
+    if at_work(config.state_dir)[1] and not options.json:
+        answer = await ask_daemon(config.state_dir, "status")
         meant = [mirror for mirror in answer["mirrors"] if mirror["name"] in counts]
         for verdict in hindrances({**answer, "mirrors": meant}, time.time()):
             write(verdict_lines(verdict, paper()))
@@ -77,11 +77,11 @@ async def _write(
     config: Config, verb: str, command: Callable[..., int], mirrors: Sequence[MirrorConfig], **values: str
 ) -> tuple[dict[str, int], str]:
     """Have a command carried out. Gives the rows that it touched, by mirror, and when they move. Raises StateError."""
-    _, is_daemon = at_work(config)
+    _, is_daemon = at_work(config.state_dir)
     counts: dict[str, int] = {}
     if is_daemon:
         for mirror in mirrors:
-            counts |= await ask_daemon(config, verb, mirror=mirror.name, **values)
+            counts |= await ask_daemon(config.state_dir, verb, mirror=mirror.name, **values)
         return counts, "by the daemon, now"
     store = Store(config.state_dir, verb)
     try:

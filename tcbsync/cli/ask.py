@@ -20,8 +20,10 @@ from tcbsync.cli.common import (
     takes_mirror,
 )
 from tcbsync.cli.lines import Span
-from tcbsync.cli.output import as_json, paper, plural, say, signed, table, write
+from tcbsync.cli.output import as_json, paper, plural, say, signed, table, warn, write
 from tcbsync.cli.telling import command_line, status_lines
+from tcbsync.config.load import find_config, state_dir_of
+from tcbsync.core.errors import ConfigError, TcbsyncError
 from tcbsync.core.safety import listing_of
 from tcbsync.core.words import ago, span
 from tcbsync.status import MirrorStatus, iso, seconds_of
@@ -70,26 +72,49 @@ def add_verbs(verbs: Verbs) -> None:
 
 
 async def _status(options: argparse.Namespace) -> int:
-    config = load_config(options)
+    try:
+        config = load_config(options)
+    except ConfigError as error:
+        return await _status_despite(options, error)
     if options.watch:
         from tcbsync.cli.watching import watch  # noqa: PLC0415 - only it does
 
         await watch(lambda: _answer(options, config))
         return exits.DONE
     answer = await _answer(options, config)
-    if options.json:
-        as_json(answer)
-    else:
-        write(status_lines(answer, time.time(), paper()))
+    _print_status(options, answer)
     if any(mirror["hold"] for mirror in answer["mirrors"]):
         return exits.HELD
     is_incomplete = any(mirror["failed"] or mirror["problems"] for mirror in answer["mirrors"])
     return exits.INCOMPLETE if is_incomplete else exits.DONE
 
 
+async def _status_despite(options: argparse.Namespace, error: ConfigError) -> int:
+    """Say what is wrong, and how the daemon goes on all the same, where one runs. Raises `error` where none does."""
+    try:
+        state_dir = state_dir_of(find_config(options.config))
+        is_daemon = state_dir is not None and at_work(state_dir)[1]
+    except TcbsyncError:
+        raise error from None
+    if state_dir is None or not is_daemon or options.watch:
+        raise error
+    warn(f"tcbsync: {error}\nThe daemon goes on with what it read before:\n")
+    answer: dict[str, Any] = await ask_daemon(state_dir, "status")
+    asked = [mirror for mirror in answer["mirrors"] if mirror["name"] in options.mirror]
+    _print_status(options, {**answer, "mirrors": asked or answer["mirrors"]})
+    return exits.CONFIG
+
+
+def _print_status(options: argparse.Namespace, answer: dict[str, Any]) -> None:
+    if options.json:
+        as_json(answer)
+    else:
+        write(status_lines(answer, time.time(), paper()))
+
+
 async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]:
     names = [mirror.name for mirror in named(options, config)]
-    process, is_daemon = at_work(config)
+    process, is_daemon = at_work(config.state_dir)
     if not is_daemon:
         known = reported(options, config)
         halted = paused(config.state_dir)
@@ -99,7 +124,7 @@ async def _answer(options: argparse.Namespace, config: Config) -> dict[str, Any]
         ]
         service = {"state": "unknown" if process else "stopped", "paused_until": None, "last_error": None}
         return status.as_json(mirrors, service)
-    answer: dict[str, Any] = await ask_daemon(config, "status")
+    answer: dict[str, Any] = await ask_daemon(config.state_dir, "status")
     told = {mirror["name"]: mirror for mirror in answer["mirrors"]}
     strange = "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again"
     unknown = [MirrorStatus(name, "stopped", reason=strange) for name in names]

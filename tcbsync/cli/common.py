@@ -91,15 +91,15 @@ def reported(options: argparse.Namespace, config: Config) -> list[Reported]:
     ]
 
 
-def at_work(config: Config) -> tuple[str, bool]:
+def at_work(state_dir: Path) -> tuple[str, bool]:
     """Name the process that holds the state directory now, if any, and say whether it is a daemon, which answers."""
-    process = holder(config.state_dir) or ""
+    process = holder(state_dir) or ""
     return process, process.startswith("tcbsync run ")
 
 
 def needs_daemon(config: Config, otherwise: str) -> None:
     """See that a daemon holds the state directory now. Raises StateError, which says what to do `otherwise`."""
-    process, is_daemon = at_work(config)
+    process, is_daemon = at_work(config.state_dir)
     if is_daemon:
         return
     if process:
@@ -109,11 +109,11 @@ def needs_daemon(config: Config, otherwise: str) -> None:
     raise StateError(f"no daemon runs with {config.state_dir}", hint=otherwise)
 
 
-async def ask_daemon(config: Config, verb: str, **values: Any) -> Any:
+async def ask_daemon(state_dir: Path, verb: str, **values: Any) -> Any:
     """Ask the daemon that holds the state directory. Raises StateError."""
     from tcbsync import control  # noqa: PLC0415 - what speaks HTTP takes longer to load than most verbs to run
 
-    return await control.ask(config.state_dir, verb, **values)
+    return await control.ask(state_dir, verb, **values)
 
 
 def follow_daemon(config: Config, verb: str, **values: Any) -> AsyncIterator[Any]:

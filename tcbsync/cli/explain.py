@@ -43,8 +43,8 @@ async def _explain(options: argparse.Namespace) -> int:
     config = load_config(options)
     scope = scopes(config, options.path)[0]
     facts = _facts(config, find_config(options.config), scope)
-    if at_work(config)[1]:
-        told = await ask_daemon(config, "explain", mirror=scope.mirror.name, path=scope.path)
+    if at_work(config.state_dir)[1]:
+        told = await ask_daemon(config.state_dir, "explain", mirror=scope.mirror.name, path=scope.path)
         facts = facts._replace(live=told, paused_at=told.get("paused_at", facts.paused_at))
     words, is_right = sentence(facts)
     if options.json:

@@ -109,7 +109,7 @@ def _agreed(former: Leftover) -> bool:
 
 async def _counts(options: argparse.Namespace, config: Config, former: Living) -> AsyncIterator[dict[str, Any]]:
     """Have it done: by the daemon, or here."""
-    if at_work(config)[1]:
+    if at_work(config.state_dir)[1]:
         values = {**former._asdict(), "deletes": options.delete_remote}
         values["mirror"] = values.pop("name")
         async for told in follow_daemon(config, "forget", **values):

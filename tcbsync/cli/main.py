@@ -139,8 +139,7 @@ def _run_verb(options: argparse.Namespace) -> int:
         if is_for_people:
             warn(f"tcbsync: {first}")
         else:
-            words = "; ".join(line.strip() for line in str(first).splitlines())
-            log.error("ends: %s", words)  # noqa: TRY400 - it is no defect, and its sentence says all
+            log.error("ends: %s", first.in_a_line)  # noqa: TRY400 - it is no defect, and its sentence says all
         return exits.code_of(first)
     finally:
         sum_up()

@@ -55,7 +55,7 @@ class Bars:
                 note = f"{note}, looking at {sight.files:,} files"
             gate = assembly.pace.closed(mirror.parts.target.env)
             if gate is not None:
-                note = printable(f"{gate.state}: {gate.error}")
+                note = printable(f"{gate.state}: {gate.reason}")
             total = max(done, sight.uploads + sight.deletes)
             self._progress.update(self._tasks[mirror.name], completed=done, total=total, note=note)
 

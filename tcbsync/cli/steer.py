@@ -108,8 +108,8 @@ async def _resume(options: argparse.Namespace) -> int:
 async def _halt(config: Config, verb: str, name: str | None) -> dict[str, Any]:
     """Have mirrors paused or resumed: by the daemon, or where none runs, for the next run. Raises StateError."""
     names = [mirror.name for mirror in chosen(config, [name] if name else [])]
-    if at_work(config)[1]:
-        answer: dict[str, Any] = await ask_daemon(config, verb, mirror=name or "")
+    if at_work(config.state_dir)[1]:
+        answer: dict[str, Any] = await ask_daemon(config.state_dir, verb, mirror=name or "")
         return answer
     lock = await asyncio.to_thread(StateLock, config.state_dir, verb)
     with contextlib.closing(lock):
@@ -134,7 +134,7 @@ async def _rescan(options: argparse.Namespace) -> int:
     named = scopes(config, options.path)
     needs_daemon(config, "`tcbsync sync` looks at everything, and mirrors it")
     pairs = [[scope.mirror.name, scope.path] for scope in named]
-    answer = await ask_daemon(config, "rescan", scopes=pairs)
+    answer = await ask_daemon(config.state_dir, "rescan", scopes=pairs)
     if options.json:
         as_json(answer)
     else:

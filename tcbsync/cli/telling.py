@@ -10,7 +10,7 @@ from tcbsync.cli.lines import Paper, Span, columns, laid
 from tcbsync.cli.output import sign, signed
 from tcbsync.core.words import ago, plural, size, span, stock
 from tcbsync.status import seconds_of
-from tcbsync.verdict import Verdict, is_unseen, mood_of, until, verdicts
+from tcbsync.verdict import Verdict, is_unseen, mood_of, sentence, until, verdicts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,12 +31,14 @@ WATCHING = {
 def status_lines(answer: Told, now: float, paper: Paper) -> list[str]:
     """Give the whole status: what a person must know or do, each mirror, the service. `now` in unix seconds."""
     lines: list[str] = []
-    for verdict in verdicts(answer, now):
+    service, first = answer["service"], verdicts(answer, now)
+    for verdict in first:
         lines += verdict_lines(verdict, paper)
     for mirror in answer["mirrors"]:
-        lines += ["", *laid(headline(mirror), paper, hang=2)]
-        lines += columns([(Span(f"  {what:10}", "quiet"), text) for what, text in _rows(mirror, now)], paper)
-    told = [laid([Span(what, "quiet"), text], paper, hang=2) for what, text in _service(answer["service"], now)]
+        rows = [(Span(f"  {what:10}", "quiet"), text) for what, text in _rows(mirror, service, now)]
+        lines += ["", *laid(headline(mirror), paper, hang=2), *columns(rows, paper)]
+    details = " ".join(verdict.detail for verdict in first)
+    told = [laid([Span(what, "quiet"), text], paper, hang=2) for what, text in _service(service, details, now)]
     return [*lines, "", *chain.from_iterable(told)] if told else lines
 
 
@@ -62,8 +64,8 @@ def headline(mirror: Told) -> Line:
     return signed(mood, Span(mirror["name"], "strong"), ": ", Span(state, mood), f", {stored}")
 
 
-def _rows(mirror: Told, now: float) -> list[tuple[str, str]]:
-    return [*_trouble(mirror, now), *_work(mirror, now), *_eyes(mirror, now)]
+def _rows(mirror: Told, service: Told, now: float) -> list[tuple[str, str]]:
+    return [*_trouble(mirror, now), *_work(mirror, service, now), *_eyes(mirror, now)]
 
 
 def _trouble(mirror: Told, now: float) -> Iterator[tuple[str, str]]:
@@ -79,14 +81,15 @@ def _trouble(mirror: Told, now: float) -> Iterator[tuple[str, str]]:
         yield "unseen", f"{plural(mirror['problems'], 'path')}: `tcbsync failed` says why"
 
 
-def _work(mirror: Told, now: float) -> Iterator[tuple[str, str]]:
+def _work(mirror: Told, service: Told, now: float) -> Iterator[tuple[str, str]]:
     if waiting := _waiting(mirror, now):
         yield "waiting", waiting
     if mirror.get("in_flight"):
         yield "in flight", _flying(mirror)
     if mirror["kept"]:
         yield "kept", f"{plural(mirror['kept'], 'file')}, gone here, stay in the cloud (delete: never)"
-    if mirror["reason"] and mirror["reason"] not in (mirror["hold"], "never ran") and not mirror["failed"]:
+    told = (mirror["hold"], service["last_error"], "never ran")  # elsewhere
+    if mirror["reason"] and mirror["reason"] not in told and not mirror["failed"]:
         yield "because", mirror["reason"]
 
 
@@ -132,10 +135,11 @@ def _when(text: str | None, now: float) -> str:
     return "never" if at is None else ago(now - at)
 
 
-def _service(service: Told, now: float) -> Iterator[tuple[str, str]]:
-    if service["state"] not in ("ok", "stopped", "unknown"):
+def _service(service: Told, told: str, now: float) -> Iterator[tuple[str, str]]:
+    """Say of the service what is not `told` already."""
+    if service["state"] not in ("ok", "stopped", "unknown") and sentence(service["last_error"] or "") not in told:
         yield "service: ", f"{service['state']}{until(service, now)}: {service['last_error']}"
     for limit in status.limits(service):
         yield "", limit
-    if service.get("notice"):
+    if service.get("notice") and sentence(service["notice"]) not in told:
         yield "notice: ", service["notice"]

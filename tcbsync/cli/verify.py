@@ -153,11 +153,11 @@ async def _compare_one(cloud: Cloud, file: Proved, download: Download, findings:
 
 async def _repair(config: Config, wrong: dict[str, list[str]]) -> int:
     """Have these paths of each mirror uploaded again. What is said goes to standard error: the report is out."""
-    _, is_daemon = at_work(config)
+    _, is_daemon = at_work(config.state_dir)
     if is_daemon:
         for name, paths in wrong.items():
             for some in batches(paths, TOLD):
-                await ask_daemon(config, "distrust", mirror=name, paths=some)
+                await ask_daemon(config.state_dir, "distrust", mirror=name, paths=some)
             warn(f"{name}: {plural(len(paths), 'file')} will be uploaded again by the daemon, now")
         return exits.DONE
     await _distrust(config, wrong)

@@ -7,6 +7,7 @@ engine knows what it sent).
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,10 @@ from tcbsync.cloud.api import BATCH, Body, Deletion, Download, Head, Link, Recei
 from tcbsync.cloud.codes import one_line
 from tcbsync.cloud.tokens import Tokens, TokenSource
 from tcbsync.cloud.wire import CloudSettings, Wire
-from tcbsync.core.errors import NoAnswer, TokenRejected
+from tcbsync.core.errors import NoAnswer, TcbsyncError, TokenRejected
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +56,10 @@ class HttpCloud:
     async def link(self, env: str, key: str) -> Link:
         """POST uploadfile."""
         asked = f"uploadfile {one_line(key)}"
+        with _about(asked):
+            return await self._link(asked, env, key)
+
+    async def _link(self, asked: str, env: str, key: str) -> Link:
         answer = await self._call(asked, "/tcb/uploadfile", {"env": env, "path": key})
         file_id, url = text_of(asked, answer, "file_id"), text_of(asked, answer, "url")
         # Under the id of another file this one could never be deleted again, and the other one would be.
@@ -72,12 +77,13 @@ class HttpCloud:
     async def send(self, link: Link, body: Body) -> Receipt:
         """POST the form to object storage. COS: 204 by default; 200 and 201 are successes too."""
         asked = f"upload {one_line(link.key)}"
-        response = await self._wire.upload(asked, link, body)
-        if response.status_code not in {200, 201, 204}:
-            raise read_storage_error(asked, response)
-        if "etag" not in response.headers:  # whoever said so, it was not object storage
-            raise NoAnswer(f"{asked}: a success without an ETag", hint="is a proxy or a portal in the way?")
-        return Receipt(md5_of(response))
+        with _about(asked):
+            response = await self._wire.upload(asked, link, body)
+            if response.status_code not in {200, 201, 204}:
+                raise read_storage_error(asked, response)
+            if "etag" not in response.headers:  # whoever said so, it was not object storage
+                raise NoAnswer(f"{asked}: a success without an ETag", hint="is a proxy or a portal in the way?")
+            return Receipt(md5_of(response))
 
     async def downloads(self, env: str, file_ids: Sequence[str], max_age: int = 7200) -> list[Download]:
         """POST batchdownloadfile. Every URL comes back percent-encoded, ready for a request."""
@@ -147,6 +153,16 @@ def open_cloud(settings: CloudSettings, source: TokenSource) -> HttpCloud:
     """Build the cloud; call it inside a running event loop. Nothing is sent yet. Raises ConfigError."""
     wire = Wire(settings)
     return HttpCloud(wire, Tokens(source, wire))
+
+
+@contextlib.contextmanager
+def _about(asked: str) -> Iterator[None]:
+    """Note of what goes wrong inside which call and which file it was: not everybody wants to hear that."""
+    try:
+        yield
+    except TcbsyncError as error:
+        error.about = asked
+        raise
 
 
 def _check_batch(file_ids: Sequence[str]) -> None:

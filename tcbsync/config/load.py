@@ -82,6 +82,15 @@ def _loaded(text: str | None, mistakes: Mistakes) -> Config:
     return config
 
 
+def state_dir_of(path: Path) -> Path | None:
+    """Say which state directory a configuration names, however wrong the rest of it is. None: that cannot be told."""
+    mistakes = Mistakes(str(path))
+    text = _text(path, mistakes)
+    node = None if text is None else compose(text, mistakes)
+    config = WRONG if node is None else read(node, Config, "", mistakes)
+    return config.state_dir if isinstance(config, Config) and isinstance(config.state_dir, Path) else None
+
+
 def lines_of(path: Path) -> dict[str, int]:
     """Say at which line of a configuration each key is: `mirrors[0].ignore[1]`. What cannot be read has none."""
     mistakes = Mistakes(str(path))

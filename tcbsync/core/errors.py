@@ -33,9 +33,22 @@ class TcbsyncError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    about: str = ""
+    """The call and the file that the message begins with, where it does."""
+
     def __str__(self) -> str:
         message = super().__str__()
         return f"{message} ({self.hint})" if self.hint else message
+
+    @property
+    def reason(self) -> str:
+        """Say it without the call and the file: the file is named beside it, or is not at fault."""
+        return str(self).removeprefix(f"{self.about}: ")
+
+    @property
+    def in_a_line(self) -> str:
+        """Say it in one line, for a log."""
+        return "; ".join(line.strip() for line in str(self).splitlines()).replace(":; ", ": ", 1)
 
 
 def defect(error: BaseException) -> TcbsyncError:

@@ -41,11 +41,11 @@ def hold_reason(guard: Guard, *, deletes: int, recent: int, files: int) -> str |
         return f"the root holds no files any more; {_objects(deletes)} would be deleted"
     together = deletes + recent
     if guard.max_deletes is not None and together > guard.max_deletes:
-        return f"{_objects(together)} would be deleted; the limit is {guard.max_deletes} (guard.max_deletes)"
+        return f"{_told(deletes, recent, '')}; the limit is {guard.max_deletes} (guard.max_deletes)"
     percent = 100 * together / (together + files)
     if guard.max_delete_percent is not None and percent > guard.max_delete_percent:
         return (
-            f"{_objects(together)} of {together + files} ({percent:.0f} %) would be deleted; "
+            f"{_told(deletes, recent, f' of {together + files} ({percent:.0f} %)')}; "
             f"the limit is {guard.max_delete_percent:g} % (guard.max_delete_percent)"
         )
     return None
@@ -68,6 +68,12 @@ def away_reason(root: str, paths: Iterable[str]) -> str:
 def listing_of(paths: Iterable[str]) -> str:
     """Give a short name for a list of held deletes, whatever its order: so an approval can say which one it means."""
     return hashlib.sha256("\0".join(sorted(paths)).encode()).hexdigest()[:8]
+
+
+def _told(deletes: int, recent: int, share: str) -> str:
+    if not recent:
+        return f"{_objects(deletes)}{share} would be deleted"
+    return f"{_objects(deletes)} would be deleted after {recent} within ten minutes, together {deletes + recent}{share}"
 
 
 def _objects(count: int) -> str:

@@ -114,7 +114,8 @@ def _service(event: ServiceChanged) -> str:
 
 def _failed(event: Failed) -> str:
     words = event.reason if event.action == "upload" else f"could not be deleted: {event.reason}"
-    return f"{event.path}: {words}{'; it waits for `tcbsync retry`' if event.is_parked else ''}"
+    waits = f"{words.removesuffix('.')}; it waits for `tcbsync retry`"
+    return f"{event.path}: {waits if event.is_parked else words}"
 
 
 def _rested(event: Rested) -> str:

@@ -118,7 +118,7 @@ class Flushing:
             files = [each._asdict() for each in found]
         reason = {
             "held": self._mirror.looks.root_problem or self._report.hold(),
-            "service": str(gate.error) if gate else "",
+            "service": gate.reason if gate else "",
             "failed": self._flush.problems[0] if self._flush.problems else "",
             "stopped": "the mirror was taken out, or is configured otherwise by now; flush again",
             "paused": f"`tcbsync resume {self._mirror.name}` lets it go on",

@@ -85,7 +85,7 @@ def _outcome(config: Config, assembly: Assembly, mirror: Mirror) -> Outcome:
         root_problem=mirror.looks.root_problem,
         hold=report.hold(),
         service_state=gate.state if gate else "ok",
-        service_error=str(error) if error else "",
+        service_error=gate.reason if gate else "",
         is_wrong_credentials=isinstance(error, Misconfigured) and error.code in WRONG_CREDENTIALS,
         paused_at=mirror.parts.brake.paused_at,
     )

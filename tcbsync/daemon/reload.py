@@ -86,9 +86,8 @@ class Reload:
             try:
                 ready = await self._prepared()
             except TcbsyncError as error:
-                words = "; ".join(line.strip() for line in str(error).splitlines())
-                self.notice = f"the configuration was not reloaded ({iso(time.time())}): {words}"
-                self._assembly.tell(ReloadRefused(words), "")
+                self.notice = f"the configuration was not reloaded ({iso(time.time())}): {error.in_a_line}"
+                self._assembly.tell(ReloadRefused(error.in_a_line), "")
                 notify(READY="1")
                 return error
             await self._carry_out(ready)

@@ -155,7 +155,7 @@ class Verbs:
             "root_problem": mirror.looks.root_problem,
             "paused_at": mirror.parts.brake.paused_at,
             "service": gate.state if gate else "ok",
-            "service_error": str(gate.error) if gate else None,
+            "service_error": gate.reason if gate else None,
         }
 
     async def _follow(self, values: Mapping[str, Any]) -> AsyncIterator[dict[str, Any]]:

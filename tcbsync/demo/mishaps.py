@@ -130,7 +130,7 @@ def deleted(desk: Desk) -> None:
     told = desk.says("held", code=4, words="tcbsync approve site --list ")
     listing = re.findall(r"approve site --list (\w+)", told)[-1]
     desk.says(f"approve site --list {listing}", words="deletes approved")
-    desk.over(log="site: in_sync")
+    desk.over()
 
 
 def full(desk: Desk) -> None:
@@ -145,7 +145,7 @@ def full(desk: Desk) -> None:
         desk.does(f"left out: no limit can be set here ({error.strerror})")
         return
     sample.put(desk.stage.root / "winter", {f"{n:02}.png": sample.png(40, 40, shade=5 * n) for n in range(20)})
-    desk.sees("make room on that disk", log="make room on that disk")
+    desk.sees("The state directory takes no more.", "make room", log="make room on that disk", told="takes no more.")
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (most, most))
     desk.does("there is room again")
     desk.over(log="service ok again, after blocked")
@@ -177,7 +177,7 @@ def slow(desk: Desk) -> None:
     sample.put(desk.stage.root / "sounds", {"evening.wav": bytes(LONG_BYTES)})
     desk.sees("Uploading 1 file.", "bandwidth 100 KB/s until 19:00")
     desk.scene("19:00", "the limit is over")
-    desk.over("bandwidth not limited until 08:00", log="site: in_sync")
+    desk.over("bandwidth not limited until 08:00")
 
 
 def _zone(second: int) -> str:

@@ -34,6 +34,11 @@ class Gate:
     _pause: float = 0.0
     _probed_until: float = 0.0
 
+    @property
+    def reason(self) -> str:
+        """Why it is closed. It concerns all callers: no file is named."""
+        return self.error.reason if self.error else ""
+
     def wait_seconds(self, now: float) -> float:
         """How long to wait before calling. 0 is for go, as the probe where the gate is closed.
 

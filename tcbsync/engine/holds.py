@@ -114,7 +114,8 @@ class Holds:
             return True
         # The loops ask side by side: what two of them have found is said by one.
         if mirror.restored and not mirror.gap and await self._manifest.write(rows.settled):
-            log.info("root %s: nothing is in doubt any more of what was %s", self._root, mirror.restored)
+            source, _, _ = mirror.restored.partition(";")
+            log.info("root %s: nothing is in doubt any more of what was %s", self._root, source)
         self._may_be_restored = bool(mirror.gap)
         return False
 

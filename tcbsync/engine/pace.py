@@ -178,7 +178,7 @@ class Pace:
             yield way
         except CloudError as error:
             if isinstance(error, Busy) and way.narrow(self.host.now()) and not _wishes_for_a_pause(error):
-                self.last_error = str(error)  # fewer at once are the answer: it is no outage
+                self.last_error = error.reason  # fewer at once are the answer: it is no outage
             else:
                 self.failed(env, error)
             raise
@@ -195,7 +195,7 @@ class Pace:
     def failed(self, env: str | None, error: CloudError) -> None:
         """Note a failure, and close the gate that it speaks of."""
         now = self.host.now()
-        self.last_error = str(error)
+        self.last_error = error.reason
         match error:
             case RateLimited():
                 self.service.close("paused", error, now, error.pause_seconds)
@@ -216,7 +216,7 @@ class Pace:
 
     def stalled(self, error: StateError) -> None:
         """Note that the manifest cannot be written: no bytes may leave before their row is durable."""
-        self.last_error = str(error)
+        self.last_error = error.reason
         self.service.close("blocked", error, self.host.now(), STALLED_SECONDS)
         self._wake()
 
@@ -236,7 +236,7 @@ class Pace:
         self._changed.set()
         self._changed = asyncio.Event()
         gate = self.first_closed()
-        state, reason = (gate.state, str(gate.error)) if gate else ("ok", "")
+        state, reason = (gate.state, gate.reason) if gate else ("ok", "")
         if state != self._told:
             before, self._told = self._told, state
             self.tell(ServiceChanged(state, before, reason))

@@ -100,7 +100,7 @@ class Uploads:
     async def _fail(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         self._parts.tally.failures += 1
         await self._postpone(job, code, error, seconds)
-        self._parts.tell(Failed(job.path, "upload", code, str(error), is_parked=seconds is None))
+        self._parts.tell(Failed(job.path, "upload", code, _reason(job, error), is_parked=seconds is None))
 
     async def _vanished(self, job: Job, error: FileVanished) -> None:
         """Let a look decide what is to be done; where that cannot say either, the row must not be due at once."""
@@ -111,7 +111,7 @@ class Uploads:
 
     async def _postpone(self, job: Job, code: str, error: TcbsyncError, seconds: float | None) -> None:
         due_at = None if seconds is None else self._host.now() + seconds
-        await self._note(rows.fail_upload, job.path, code, str(error), due_at)
+        await self._note(rows.fail_upload, job.path, code, _reason(job, error), due_at)
 
     async def _note(self, command: Callable[..., None], *values: object) -> None:
         try:
@@ -272,3 +272,8 @@ class Turn:
         if self._has_come:
             self._has_come = False
             self._slots.release()
+
+
+def _reason(job: Job, error: TcbsyncError) -> str:
+    """Say why a file failed. Its path stands beside it, wherever that is read."""
+    return error.reason.removeprefix(f"{job.path} ")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from tcbsync.core.words import plural, printable, span
 from tcbsync.notify.transitions import WHAT
 from tcbsync.notify.wording import OVER, TEXTS, UNITS
+from tcbsync.verdict import sentence
 
 if TYPE_CHECKING:
     from tcbsync.notify.transitions import Notice
@@ -52,8 +53,7 @@ def text(notice: Notice, language: Language) -> Text:
     if notice.what == "recovered":
         return Text(OVER[language][notice.kind].format(**values), _lasted(notice, language), "", "", "")
     headline, advice, command = TEXTS[language][notice.kind]
-    reason = printable(notice.reason)
-    reason = cut(_sentence(reason) if notice.what == "held" else reason, LONGEST_LINE)
+    reason = cut(sentence(printable(notice.reason)), LONGEST_LINE)
     return Text(headline.format(**values), reason, _files(notice, language), advice, command)
 
 
@@ -73,13 +73,12 @@ def _files(notice: Notice, language: Language) -> str:
     return ", ".join(named) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _sentence(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:].rstrip('.')}." if words else ""
-
-
 def generic(notice: Notice, host: str, language: Language) -> bytes:
     """Write the JSON whose fields the README names. Times are ISO 8601 in UTC."""
     told = text(notice, language)
+    headline, stop = told.headline[:-1], told.headline[-1]
+    colon = "\uff1a" if language == "zh" else ": "
+    named = f"{colon}{told.files}" if told.files else ""
     document: dict[str, Any] = {
         "what": notice.what,
         "over": WHAT[notice.kind] if notice.what == "recovered" else None,
@@ -89,7 +88,7 @@ def generic(notice: Notice, host: str, language: Language) -> bytes:
         "host": _name(host),
         "count": notice.count,
         "repeated": notice.is_repeated,
-        "text": " ".join(filter(None, (told.headline, told.reason, told.files))),
+        "text": f"{headline}{named}{stop} {told.reason}".rstrip(),
         "advice": f"{told.advice} {told.command}" if told.command else None,
         "command": told.command or None,
         "paths": [_name(path) for path in notice.paths[:NAMED]],

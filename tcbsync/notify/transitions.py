@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.status import seconds_of
+from tcbsync.verdict import is_stalled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,10 +29,12 @@ WHAT = {
     "failed": "failed",
     "offline": "offline",
     "blocked": "blocked",
+    "stalled": "blocked",
     "paused": "quota",
     "full": "quota",
 }
-"""Kind of trouble → what a webhook may ask to be told of. The service's kinds are its states."""
+"""Kind of trouble → what a webhook may ask to be told of. The service's kinds are its states, but for `stalled`: it is
+blocked because the state directory takes no more."""
 PLACES = {"unseen": "deletes", "held": "deletes", "failed": "files"}
 """Kind of trouble → the first part of its place; all others are the service's."""
 HOUR, DAY = 3600.0, 86400.0
@@ -102,7 +105,8 @@ def sight(mirrors: Sequence[MirrorStatus], service: Mapping[str, Any]) -> Sight:
         if mirror.state in ("starting", "scanning"):
             unknown |= {deletes, files, SERVICE}
     if service["state"] != "ok":
-        troubles[SERVICE] = Trouble(service["state"], reason=service["last_error"] or "")
+        kind = "stalled" if is_stalled(service) else service["state"]
+        troubles[SERVICE] = Trouble(kind, reason=service["last_error"] or "")
     return Sight(troubles, frozenset(unknown), frozenset(mirror.name for mirror in mirrors))
 
 

@@ -25,6 +25,11 @@ TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
             "Nothing is sent until this is mended. To see how:",
             "tcbsync check",
         ),
+        "stalled": (
+            "The state directory takes no more.",
+            "Nothing is sent until it can be written again. To see how things are:",
+            "tcbsync status",
+        ),
         "paused": ("The service asked for a pause.", "It goes on by itself. To see when:", "tcbsync status"),
         "full": (
             "The cloud's storage is used up.",
@@ -51,6 +56,7 @@ TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
         ),
         "offline": ("连不上服务。", "服务恢复后自动继续。查看问题出在哪里：", "tcbsync check"),
         "blocked": ("服务拒绝了所有请求。", "处理好之前什么都不会上传。查看如何处理：", "tcbsync check"),
+        "stalled": ("状态目录写不进去了。", "能写之前什么都不会上传。查看现状：", "tcbsync status"),
         "paused": ("服务要求暂停调用。", "会自动继续。查看何时恢复：", "tcbsync status"),
         "full": (
             "云端存储空间已用完。",
@@ -68,6 +74,7 @@ OVER: dict[str, dict[str, str]] = {
         "failed": "All files of {mirror} could be mirrored.",
         "offline": "The service can be reached again.",
         "blocked": "The service lets us through again.",
+        "stalled": "The state directory can be written again.",
         "paused": "The service's pause is over.",
         "full": "The cloud's storage has room again.",
     },
@@ -77,6 +84,7 @@ OVER: dict[str, dict[str, str]] = {
         "failed": "镜像 {mirror} 的文件都已能同步。",
         "offline": "服务又能连上了。",
         "blocked": "服务重新接受请求了。",
+        "stalled": "状态目录又能写了。",
         "paused": "服务的暂停已经结束。",
         "full": "云端存储空间又够用了。",
     },

@@ -69,7 +69,7 @@ def _service(overview: Overview, first: Verdict) -> list[Html]:
     """Show the service where it is not well, or where something about it should be mended."""
     service, error = overview.service, overview.service["last_error"]
     told = f"Service {service['state']}{until(service, overview.at)}: {error}" if service["state"] != "ok" else ""
-    pairs = ((told, error), (service["notice"], service["notice"]))
+    pairs = ((told, sentence(error or "")), (service["notice"], sentence(service["notice"] or "")))
     return [tag("p", prose(words)) for words, core in pairs if words and (core or words) not in first.detail]
 
 

@@ -64,7 +64,7 @@ def test_status_after_a_sync(stage: Stage) -> None:
     assert result.code == exits.DONE
     assert result.lines == [
         "No daemon runs.",
-        "  This is as of the last run, just now: all was equal then.",
+        "  This is as of the last run, whose last look at the whole folder was just now: all was equal then.",
         "",
         "site: stopped, 1 file in the cloud (1 byte)",
         "  last scan   just now",
@@ -146,7 +146,7 @@ def test_a_refused_file_is_parked(stage: Stage) -> None:
     line, advice = result.lines
     assert result.code == status.code == exits.INCOMPLETE
     assert line.split()[:6] == ["site", "bad.txt", "40097", "1", "try,", "parked"]
-    assert line.endswith("uploadfile site/bad.txt: invalid arguments [40097]: not this one")
+    assert line.endswith("parked  invalid arguments [40097]: not this one")
     assert advice == "1 file waits for `tcbsync retry`, or for a change of the file."
     assert status.lines[0] == "1 file was refused for good."
     assert "  failed      1 file: `tcbsync failed` says why" in status.lines
@@ -182,7 +182,7 @@ def test_failed_as_json(stage: Stage) -> None:
         "mirror": "site",
         "path": "bad.txt",
         "code": "40097",
-        "reason": "uploadfile site/bad.txt: invalid arguments [40097]: not this one",
+        "reason": "invalid arguments [40097]: not this one",
         "attempts": 1,
         "parked": True,
         "next_try_at": None,

@@ -45,7 +45,7 @@ def test_status_comes_from_the_daemon(stage: Stage) -> None:
     assert "site: in sync, 1 file in the cloud (1 byte)" in plain.lines
     assert described.keys() >= STATUS_FIELDS
     assert described["watch_mode"] == "inotify"
-    service = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
+    service = {"state": "ok", "paused_until": None, "last_error": None, "blocked_by": None, "notice": None}
     limits = {"uploads_at_once": 32, "deletes_at_once": 4, "bandwidth": None, "bandwidth_until": None}
     assert answer["service"] == {**service, **limits, "uploads": 32, "deletes": 4}
     assert stage.objects() == {"a.txt": b"a"}

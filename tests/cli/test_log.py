@@ -255,7 +255,7 @@ def test_what_ends_a_daemon_is_its_last_line(stage: Stage) -> None:
     assert result.code == 78
     line = json.loads(result.err)
     assert line["level"] == "error"
-    assert line["message"].startswith("ends: the configuration is wrong:; ")
+    assert line["message"].startswith("ends: the configuration is wrong: /")
 
 
 def test_sync_says_how_much_it_left_out_before_its_summary(stage: Stage) -> None:

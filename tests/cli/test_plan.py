@@ -134,7 +134,7 @@ def test_what_waits_is_neither_unchanged_nor_planned(stage: Stage) -> None:
     planned = stage.run("plan")
 
     assert waiting.code == exits.INCOMPLETE
-    assert waiting.lines[0].startswith("wait     bad.txt  (uploadfile site/bad.txt: invalid arguments")
+    assert waiting.lines[0].startswith("wait     bad.txt  (invalid arguments")
     assert waiting.lines[1] == "site: nothing to do, 1 waiting, 1 unchanged"
     assert planned.code == exits.DONE
     assert planned.lines == ["upload   bad.txt  3 bytes", "site: 1 upload (3 bytes), 1 unchanged"]

@@ -72,7 +72,7 @@ def test_reload_says_what_it_changes(stage: Stage) -> None:
 
 @pytest.mark.slow
 def test_a_wrong_file_is_refused_with_every_mistake(stage: Stage) -> None:
-    """Exit 78 with each mistake; by a signal, log and status say so; the daemon goes on, also when it is ended."""
+    """Exit 78 with each mistake; by a signal, log and status say so; the daemon goes on, and status says that too."""
     with stage.daemon() as daemon:
         eventually(lambda: in_sync(stage))
         good = stage.config.read_text("utf-8")
@@ -81,14 +81,20 @@ def test_a_wrong_file_is_refused_with_every_mistake(stage: Stage) -> None:
         result = stage.run("reload")
         daemon.process.send_signal(signal.SIGHUP)
         eventually(lambda: "the one before stays in force" in daemon.log)
+        despite, of_it = stage.run("status"), stage.run("status", "--json")
         stage.config.write_text(good, "utf-8")
         status = stage.run("status")
         stage.write(a="a")
 
         assert result.code == exits.CONFIG
         assert "mirrors[0].colour: unknown key" in result.err
+        assert (despite.code, of_it.code) == (exits.CONFIG, exits.CONFIG)
+        assert "mirrors[0].colour: unknown key" in despite.err
+        assert "The daemon goes on with what it read before:" in despite.err
+        assert despite.lines[0] == "In sync."
+        assert of_it.json["mirrors"][0]["state"] == "in_sync"
         assert "mirrors[0].quiet_seconds: must be at least 0" in result.err
-        assert any(line.startswith("notice: the configuration was not reloaded (") for line in status.lines)
+        assert status.lines[1].startswith("  The configuration was not reloaded (")
         eventually(lambda: stage.objects() == {"a.txt": b"a"})
         assert stage.run("reload").code == exits.DONE
         assert "not reloaded" not in stage.run("status").out

@@ -52,20 +52,32 @@ def test_a_mirror_in_trouble() -> None:
 
 
 def test_the_service() -> None:
-    """Its state and until when, what holds uploads back, and what should be mended."""
+    """What holds uploads back, and what should be mended; what the first lines say is not said again."""
     limits = {"bandwidth": 500_000, "bandwidth_until": "19:00", "uploads_at_once": 4, "uploads": 16}
     pause = {"state": "paused", "paused_until": iso(NOW + 30), "last_error": "quota [45011]"}
 
     lines = status_lines(
-        told(mirror("paused"), **pause, **limits, notice="a second service renews the token"), NOW, Paper()
+        told(mirror("paused", reason="quota [45011]"), **pause, **limits, notice="a second service renews the token"),
+        NOW,
+        Paper(),
     )
 
+    assert "\n".join(lines).lower().count("quota [45011]") == 1
+    assert lines[1] == "  It goes on by itself, next try in 30 s. Quota [45011]."
     assert lines[-4:] == [
-        "service: paused, next try in 30 s: quota [45011]",
+        "",
         "bandwidth 500 KB/s until 19:00",
         "uploads lowered to 4 of 16: the service said too many at once",
         "notice: a second service renews the token",
     ]
+
+
+def test_a_notice_is_said_once() -> None:
+    """It is the first thing to know where nothing else is amiss, and then it is not said again below."""
+    lines = status_lines(told(mirror(), notice="a second service renews the token"), NOW, Paper())
+
+    assert lines[:2] == ["In sync.", "  A second service renews the token."]
+    assert "\n".join(lines).count("renews the token") == 1
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80])

@@ -58,7 +58,7 @@ CASES = [
         1,
         1000,
         1_000_000,
-        "1001 objects would be deleted; the limit is 1000 (guard.max_deletes)",
+        "1 object would be deleted after 1000 within ten minutes, together 1001; the limit is 1000 (guard.max_deletes)",
     ),
     Case(
         "a limit of none",
@@ -83,7 +83,8 @@ CASES = [
         1,
         10,
         10,
-        "11 objects of 21 (52 %) would be deleted; the limit is 50 % (guard.max_delete_percent)",
+        "1 object would be deleted after 10 within ten minutes, together 11 of 21 (52 %); "
+        "the limit is 50 % (guard.max_delete_percent)",
     ),
     Case(
         "a fraction of a percent",

@@ -50,6 +50,7 @@ SAID: list[tuple[Event, Level, str]] = [
     (Deleted("a"), Level.DEBUG, "a: deleted"),
     (Failed("a", "upload", "x", "no", is_parked=False), Level.WARNING, "a: no"),
     (Failed("a", "upload", "x", "no", is_parked=True), Level.ERROR, "a: no; it waits for `tcbsync retry`"),
+    (Failed("a", "upload", "x", "No.", is_parked=True), Level.ERROR, "a: No; it waits for `tcbsync retry`"),
     (Failed("a", "delete", "x", "no", is_parked=False), Level.WARNING, "a: could not be deleted: no"),
     (Recovered("a", "upload"), Level.NOTICE, "a: uploaded after all"),
     (Recovered("a", "delete"), Level.NOTICE, "a: deleted after all"),

@@ -85,8 +85,8 @@ async def test_five_hundred_files_that_fail_are_one_message(world: World, emulat
 
     (document,) = group.documents
     assert (document["what"], document["mirror"], document["count"]) == ("failed", "site", 500)
-    assert "500 files of site could not be mirrored. d0/bad" in document["text"]
-    assert document["text"].endswith(" and 497 more")
+    assert "500 files of site could not be mirrored: d0/bad" in document["text"]
+    assert document["text"].endswith(" and 497 more.")
     assert document["command"] == "tcbsync failed"
     assert len(document["paths"]) == 3
 

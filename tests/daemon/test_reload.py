@@ -158,7 +158,7 @@ async def test_a_wrong_file_changes_nothing(
         daemon.wrong = None
         await daemon.reload()
 
-        words = "the configuration is wrong:; c.yaml:1: one; c.yaml:2: two"
+        words = "the configuration is wrong: c.yaml:1: one; c.yaml:2: two"
         assert refused["service"]["notice"].startswith("the configuration was not reloaded (20")
         assert refused["service"]["notice"].endswith(f"): {words}")
         assert [event["reason"] for event in events if event["event"] == "reload_refused"] == [words]

@@ -55,7 +55,7 @@ SEEN = {
     "12:30": ("status The service cannot be reached.", "service offline: ", "webhook The service cannot be reached."),
     "12:50": ("service ok again, after offline", "16 sent, 0 gone"),
     "14:20": ("status The service lets nothing through.", "[40125]", "the secret was read anew", "1 sent, 0 gone"),
-    "15:00": ("notice: another service seems to renew the token", "status In sync."),
+    "15:00": ("Another service seems to renew the token", "status In sync."),
     "15:40": ("status No daemon runs.", "equal 315 files"),
     "16:10": ("is damaged", "it is restored from what is in", "nothing is in doubt any more", "equal 315 files"),
     "17:00": (
@@ -65,7 +65,7 @@ SEEN = {
         "240 deletes approved",
         "0 sent, 240 gone",
     ),
-    "17:40": ("make room on that disk", "service ok again, after blocked"),
+    "17:40": ("status The state directory takes no more.", "make room on that disk", "service ok again, after blocked"),
     "18:59": ("status Uploading 1 file.", "bandwidth 100 KB/s until 19:00"),
     "19:00": ("bandwidth not limited until 08:00", "equal 96 files"),
     "21:30": ("96 files as they should be", "sums /metrics: ", "lost no object, at no time"),

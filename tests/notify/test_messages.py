@@ -49,7 +49,7 @@ def test_the_fields_of_json() -> None:
         "host": "web-1",
         "count": 500,
         "repeated": True,
-        "text": "500 files of site could not be mirrored. d1/a.png, d2/b.png, d3/c.png and 497 more",
+        "text": "500 files of site could not be mirrored: d1/a.png, d2/b.png, d3/c.png and 497 more.",
         "advice": "To see which, and why: tcbsync failed",
         "command": "tcbsync failed",
         "paths": list(PATHS),
@@ -98,6 +98,7 @@ def test_every_kind_has_its_words(kind: str, language: Any) -> None:
         ("held", {"hold": "too many", "held_deletes": 6}, "ok"),
         ("offline", {}, "offline"),
         ("blocked", {}, "blocked"),
+        ("stalled", {}, "blocked"),
         ("full", {}, "full"),
         ("paused", {}, "paused"),
     ],
@@ -105,7 +106,8 @@ def test_every_kind_has_its_words(kind: str, language: Any) -> None:
 def test_the_headlines_are_those_of_status(kind: str, told: dict[str, Any], state: str) -> None:
     """Who reads a message and then types `tcbsync status` finds the same words."""
     mirror = {"name": "site", "state": "held", "hold": "", "held_deletes": 0, "problems": 0, "failed": 0, **told}
-    service = {"state": state, "last_error": "x", "paused_until": None}
+    blocked_by = "state_dir" if kind == "stalled" else None
+    service = {"state": state, "last_error": "x", "paused_until": None, "blocked_by": blocked_by}
 
     first = verdicts({"mirrors": [mirror], "service": service}, AT)[0]
 

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config
     from tcbsync.notify.transitions import Notice
-    from tcbsync.status import MirrorStatus
     from tcbsync.store.report import Report
+    from tcbsync.verdict import Told
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Notifying:
         self._report_of = report_of
         self._silent = silent
         self._is_configured = False
-        self._seen: tuple[list[MirrorStatus], dict[str, Any]] | None = None
+        self._seen: Told | None = None
         self._news = asyncio.Event()
         self._news.set()
         self._transitions: Transitions | None = None
@@ -105,9 +105,9 @@ class Notifying:
         self._config, self._is_configured = config, False
         self._news.set()
 
-    def look(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
-        """Take in what the status shows now. Never waits."""
-        self._seen = mirrors, service
+    def look(self, answer: Told) -> None:
+        """Take in what the status shows now, as JSON has it. Never waits."""
+        self._seen = answer
         if self._posts:
             self._news.set()
 
@@ -124,7 +124,7 @@ class Notifying:
                         self._transitions.settle_seconds = self._config.notify.settle_seconds
                 if self._posts and self._seen is not None:
                     seen, self._seen = self._seen, None
-                    await self._decide(*seen)
+                    await self._decide(seen)
                 if self._has_to_note():
                     await asyncio.to_thread(self._note)
         except Exception:
@@ -184,9 +184,9 @@ class Notifying:
             log.exception("notifications end here: a defect of this program; everything else goes on")
             self._problems, self._working = ("notifications have ended, see the log",), None
 
-    async def _decide(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
+    async def _decide(self, seen: Told) -> None:
         assert self._transitions is not None, "there are posts"
-        await self._tell(self._transitions.look(sight(mirrors, service), time.time()), self._posts)
+        await self._tell(self._transitions.look(sight(seen), time.time()), self._posts)
 
     async def _tell(self, notices: list[Notice], posts: list[Post]) -> None:
         for notice in notices:
@@ -206,8 +206,8 @@ class Notifying:
             return notice
         try:
             report = self._report_of(notice.mirror)
-            failures = report.failures(NAMED) if report else []
-            problems = report.problems(NAMED) if report else []
+            failures = report.failures(NAMED) if report and notice.kind == "failed" else []
+            problems = report.problems(NAMED) if report and notice.kind == "unreadable" else []
         except StateError:  # they would have been nice to have
             return notice
         paths = [failure.path for failure in failures] + [path or "." for path, _, blocks, _ in problems if blocks]

@@ -13,20 +13,21 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tcbsync.status import seconds_of
-from tcbsync.verdict import is_stalled
+from tcbsync.verdict import is_stalled, is_unseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from tcbsync.status import MirrorStatus
+    from tcbsync.verdict import Told
 
     Place = tuple[str, str]
-    """One thing that can be amiss: a mirror's `deletes` or `files`, or the `service`, which is no mirror's."""
+    """One thing that can be amiss: a mirror's `deletes`, `files` or `paths`, or the `service`, which is no mirror's."""
 
 WHAT = {
     "unseen": "held",
     "held": "held",
     "failed": "failed",
+    "unreadable": "failed",
     "offline": "offline",
     "blocked": "blocked",
     "stalled": "blocked",
@@ -35,7 +36,7 @@ WHAT = {
 }
 """Kind of trouble → what a webhook may ask to be told of. The service's kinds are its states, but for `stalled`: it is
 blocked because the state directory takes no more."""
-PLACES = {"unseen": "deletes", "held": "deletes", "failed": "files"}
+PLACES = {"unseen": "deletes", "held": "deletes", "failed": "files", "unreadable": "paths"}
 """Kind of trouble → the first part of its place; all others are the service's."""
 HOUR, DAY = 3600.0, 86400.0
 SERVICE = ("service", "")
@@ -47,7 +48,7 @@ class Trouble:
 
     kind: str
     count: int = 0
-    """Files or deletes."""
+    """Files, deletes or paths."""
     reason: str = ""
     since: float | None = None
 
@@ -88,26 +89,27 @@ class Notice:
         return PLACES.get(self.kind, "service"), self.mirror
 
 
-def sight(mirrors: Sequence[MirrorStatus], service: Mapping[str, Any]) -> Sight:
-    """Read the status. A look that is under way knows what is amiss, and not yet what is well."""
+def sight(answer: Told) -> Sight:
+    """Read the status, as JSON has it. A look that is under way knows what is amiss, and not yet what is well."""
     troubles: dict[Place, Trouble] = {}
     unknown: set[Place] = set()
-    for mirror in mirrors:
-        deletes, files = ("deletes", mirror.name), ("files", mirror.name)
-        is_unseen = bool(mirror.hold) and not mirror.held_deletes
-        if mirror.hold:
-            kind, since = "unseen" if is_unseen else "held", seconds_of(mirror.hold_since)
-            troubles[deletes] = Trouble(kind, mirror.held_deletes, mirror.hold, since)
-        if (count := mirror.failed + mirror.problems) and not is_unseen:
-            troubles[files] = Trouble("failed", count)
-        if is_unseen:
-            unknown.add(files)
-        if mirror.state in ("starting", "scanning"):
-            unknown |= {deletes, files, SERVICE}
+    service = answer["service"]
+    for mirror in answer["mirrors"]:
+        deletes, files, paths = ((group, mirror["name"]) for group in ("deletes", "files", "paths"))
+        if mirror["hold"]:
+            kind, since = "unseen" if is_unseen(mirror) else "held", seconds_of(mirror["hold_since"])
+            troubles[deletes] = Trouble(kind, mirror["held_deletes"], mirror["hold"], since)
+        if is_unseen(mirror):
+            unknown |= {files, paths}
+        else:
+            counts = (files, "failed", mirror["failed"]), (paths, "unreadable", mirror["problems"])
+            troubles |= {place: Trouble(kind, count) for place, kind, count in counts if count}
+        if mirror["state"] in ("starting", "scanning"):
+            unknown |= {deletes, files, paths, SERVICE}
     if service["state"] != "ok":
         kind = "stalled" if is_stalled(service) else service["state"]
         troubles[SERVICE] = Trouble(kind, reason=service["last_error"] or "")
-    return Sight(troubles, frozenset(unknown), frozenset(mirror.name for mirror in mirrors))
+    return Sight(troubles, frozenset(unknown), frozenset(mirror["name"] for mirror in answer["mirrors"]))
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ import pytest
 from tcbsync.config.schema import HeartbeatConfig, NotifyConfig, WebConfig, WebhookConfig
 from tcbsync.daemon.notifying import FILE_NAME, Notifying
 from tcbsync.emulator.faults import Fault
+from tcbsync.status import as_json
 from tests.cloud.scripted import receive, serving
 from tests.daemon.steering import Steered, steered
 from tests.engine.world import PREFIX, eventually
@@ -326,7 +327,7 @@ async def test_a_way_that_cannot_be_opened(world: World, group: Robot, caplog: p
     """Certificates that cannot be read are said, in log and status, and tried again at the next reload."""
 
     async def is_told() -> bool:
-        notifying.look([], {"state": "offline", "last_error": "no answer"})
+        notifying.look(as_json([], {"state": "offline", "last_error": "no answer"}))
         return bool(group.documents)
 
     ca_file = world.state.with_name("ca.pem")

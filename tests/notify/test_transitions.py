@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tcbsync.notify.transitions import DAY, HOUR, Notice, Transitions, sight
-from tcbsync.status import MirrorStatus, iso
+from tcbsync.status import MirrorStatus, as_json, iso
 
 NOW = 1_800_000_000.0
 SETTLE = 90.0
@@ -44,7 +44,7 @@ class Operator:
         """Look at this for so long."""
         end = self.now + seconds
         while self.now < end:
-            for notice in self.transitions.look(sight(mirrors or [mirror()], service), self.now):
+            for notice in self.transitions.look(sight(as_json([*mirrors] or [mirror()], service)), self.now):
                 self.notices.append(notice)
                 if not self.is_deaf:
                     self.transitions.arrived(notice)
@@ -79,8 +79,7 @@ TROUBLES = {
     "root missing": Case(mirror(**MISSING), WELL, "held site", "unseen", 0, "root /srv/site is missing", NOW - 7),
     "deletes held": Case(mirror(state="held", hold="9 of 9", held_deletes=9), WELL, "held site", "held", 9, "9 of 9"),
     "files failed": Case(mirror(state="syncing", failed=500), WELL, "failed site", "failed", 500, ""),
-    "paths unseen": Case(mirror(state="syncing", problems=2), WELL, "failed site", "failed", 2, ""),
-    "both of them": Case(mirror(state="syncing", failed=3, problems=2), WELL, "failed site", "failed", 5, ""),
+    "paths unseen": Case(mirror(state="syncing", problems=2), WELL, "failed site", "unreadable", 2, ""),
     "no answer": Case(mirror(state="offline"), service("offline"), "offline", "offline"),
     "nothing let through": Case(mirror(state="paused"), service("blocked"), "blocked", "blocked"),
     "quota": Case(mirror(state="paused"), service("paused", "[45009]"), "quota", "paused", reason="[45009]"),
@@ -196,6 +195,16 @@ def test_failed_files_of_a_folder_that_cannot_be_seen() -> None:
     operator.sees(mirror(**MISSING, failed=3), seconds=HOUR)
 
     assert operator.told == ["failed site", "held site"]
+
+
+def test_files_and_paths_are_told_apart() -> None:
+    """As status counts them; each has its own end."""
+    operator = Operator()
+    operator.sees(mirror(state="syncing", failed=2, problems=1))
+    operator.sees(mirror(state="syncing", problems=1))
+
+    told = [(notice.what, notice.kind, notice.count) for notice in operator.notices]
+    assert told == [("failed", "failed", 2), ("failed", "unreadable", 1), ("recovered", "failed", 2)]
 
 
 def test_each_mirror_for_itself() -> None:
@@ -364,10 +373,10 @@ def test_what_cannot_be_remembered(document: Any) -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    """Two places a mirror and the service, whatever happens for however long."""
+    """Three places a mirror and the service, whatever happens for however long."""
     operator = Operator()
     for number in range(300):
-        told = mirror(state="syncing", failed=number % 7, hold="x" if number % 2 else "")
+        told = mirror(state="syncing", failed=number % 7, problems=number % 5, hold="x" if number % 2 else "")
         operator.sees(told, service=service("offline") if number % 3 else WELL, seconds=60)
 
-    assert len(operator.transitions._cases) <= 3
+    assert len(operator.transitions._cases) <= 4

@@ -1,10 +1,10 @@
 """Decides what of all that the status says is worth a message. Pure: the time is an argument, in unix seconds.
 
-The rules: what is amiss is told when it has lasted for a while, once; again only an hour later and if there is more of
-it, or after a day. That it is over is told when it has been over for as long, and only if it was told before. What came
-back within an hour of that counts as over only after an hour: a flap makes three messages, however long it goes on.
-"Cannot be known now" is neither there nor over. A restart goes on from what has arrived somewhere: what nobody has read
-is told then as if for the first time.
+The rules: what is amiss is told when it has lasted for a while, at once or in pieces that follow closely, once; again
+only an hour later and if there is more of it, or after a day. That it is over is told when it has been over for as
+long, and only if it was told before. What came back within an hour of that counts as over only after an hour: a flap
+makes three messages, however long it goes on. "Cannot be known now" is neither there nor over. A restart goes on from
+what has arrived somewhere: what nobody has read is told then as if for the first time.
 """
 
 from __future__ import annotations
@@ -151,6 +151,7 @@ class _Case:
 
     def turn_back(self, now: float) -> None:
         """Take a clock that was set back for what it says: nothing has happened later than now."""
+        self.since = min(self.since, now)
         self.seen_at, self.kind_at = min(self.seen_at, now), min(self.kind_at, now)
         self.gone_at = None if self.gone_at is None else min(self.gone_at, now)
         self.over_at = None if self.over_at is None else min(self.over_at, now)
@@ -158,6 +159,17 @@ class _Case:
             {kind: (min(at, now), count) for kind, (at, count) in each.items()} for each in (self.told, self.arrived)
         )
         self.arrived_at = min(self.arrived_at, now)
+
+    def resume(self, now: float, settle_seconds: float) -> None:
+        """Go on from before, if it was not away for long: its times add up. Else begin anew."""
+        away = now - (self.gone_at or now)
+        if away < settle_seconds:
+            self.seen_at, self.kind_at = self.seen_at + away, self.kind_at + away
+        else:
+            self.kind_at = now
+            if not self.told:
+                self.since = self.seen_at = now
+        self.gone_at = None
 
     def has_ended_within_an_hour(self, now: float) -> bool:
         return self.over_at is not None and now - self.over_at < HOUR
@@ -201,10 +213,7 @@ class Transitions:
     def _there(self, place: Place, trouble: Trouble, now: float) -> Iterator[Notice]:
         case = self._cases.setdefault(place, _Case(trouble.kind, now, now, now))
         if case.gone_at is not None:
-            case.kind_at = now
-            if not case.told:
-                case.since = case.seen_at = now
-            case.gone_at = None
+            case.resume(now, self.settle_seconds)
         if case.kind != trouble.kind:
             case.kind, case.kind_at = trouble.kind, now
         if not case.told and trouble.since is not None:
@@ -227,7 +236,8 @@ class Transitions:
             case.gone_at = now
         if not case.told:
             is_owed = case.arrived and is_configured
-            if not is_owed and not case.has_ended_within_an_hour(now):
+            is_over = now - case.gone_at >= self.settle_seconds and not case.has_ended_within_an_hour(now)
+            if is_over and not is_owed:
                 del self._cases[place]
         elif now - case.gone_at >= max(self.settle_seconds, HOUR if case.is_restless else 0.0):
             if is_configured:

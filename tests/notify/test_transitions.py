@@ -42,9 +42,9 @@ class Operator:
 
     def sees(self, *mirrors: MirrorStatus, seconds: float = SETTLE + LOOK, service: dict[str, Any] = WELL) -> None:
         """Look at this for so long."""
-        end = self.now + seconds
+        end, seen = self.now + seconds, sight(as_json([*mirrors] or [mirror()], service))
         while self.now < end:
-            for notice in self.transitions.look(sight(as_json([*mirrors] or [mirror()], service)), self.now):
+            for notice in self.transitions.look(seen, self.now):
                 self.notices.append(notice)
                 if not self.is_deaf:
                     self.transitions.arrived(notice)
@@ -113,8 +113,48 @@ def test_what_passes_by_itself_is_not_told(name: str) -> None:
 
     for _ in range(20):
         operator.sees(case.status, service=case.service, seconds=SETTLE - LOOK)
-        operator.sees(seconds=LOOK)
+        operator.sees(seconds=SETTLE + LOOK)
     operator.sees(seconds=HOUR)
+
+    assert operator.told == []
+
+
+@pytest.mark.parametrize(("bad", "good", "told_after"), [(80, 20, 110), (44, 46, 180), (2, 80, 3690)])
+def test_what_comes_again_and_again_adds_up(bad: int, good: int, told_after: int) -> None:
+    """It is amiss though it never lasts: it is told when its times add up, and as one that began at the first."""
+    operator = Operator()
+
+    while operator.now < NOW + 3 * HOUR:
+        operator.sees(service=service("offline"), seconds=bad)
+        operator.sees(seconds=good)
+
+    assert operator.told == ["offline"]
+    assert NOW + SETTLE < operator.notices[0].at <= NOW + told_after + bad + good
+    assert operator.notices[0].since == NOW
+
+
+def test_what_comes_again_and_again_is_told_again_after_a_day() -> None:
+    """As what has never been away."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.now += DAY - 10 * SETTLE
+
+    while operator.now < NOW + DAY + 10 * SETTLE:
+        operator.sees(service=service("offline"), seconds=80)
+        operator.sees(seconds=20)
+
+    assert operator.told == ["offline", "offline"]
+
+
+def test_a_blip_or_two_are_not_told() -> None:
+    """What comes and goes within seconds, now and then, does not add up before it is forgotten."""
+    operator = Operator()
+    for _ in range(8):
+        operator.sees(service=service("paused"), seconds=10)
+        operator.sees(seconds=30)
+    for _ in range(100):
+        operator.sees(service=service("paused"), seconds=10)
+        operator.sees(seconds=SETTLE + LOOK)
 
     assert operator.told == []
 
@@ -335,7 +375,7 @@ def test_short_troubles_after_one_that_was_told() -> None:
     operator.sees()
     for _ in range(6):
         operator.sees(service=service("offline"), seconds=SETTLE - LOOK)
-        operator.sees(seconds=LOOK)
+        operator.sees(seconds=SETTLE + LOOK)
 
     assert operator.told == ["offline", "recovered"]
 
@@ -348,6 +388,18 @@ def test_a_clock_that_is_set_back_while_a_trouble_is_new() -> None:
     operator.sees(service=service("offline"))
 
     assert operator.told == ["offline"]
+
+
+def test_how_long_it_took_by_a_clock_that_was_set_back() -> None:
+    """From then on at least: nothing began later than it ended."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.now -= DAY
+    operator.sees(service=service("offline"), seconds=HOUR)
+    operator.sees()
+
+    assert operator.told == ["offline", "recovered"]
+    assert HOUR <= operator.notices[1].at - operator.notices[1].since <= HOUR + 2 * SETTLE
 
 
 def test_a_clock_that_is_set_back() -> None:

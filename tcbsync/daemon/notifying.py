@@ -136,18 +136,18 @@ class Notifying:
                 self._note()  # at once: it is small, and whoever ends may be killed soon
 
     async def _begin(self, config: Config) -> None:
-        """Let the posts work that are configured. What waits for one that was there before goes on waiting."""
+        """Let the posts work that are configured. One that was there before goes on, unless it has given up."""
         found = await asyncio.to_thread(places, config)
         working = found, config.service.proxy, config.service.ca_file
-        if working == self._working:
+        known = {post.hook: post for post in self._posts if not post.has_given_up}
+        if working == self._working and len(known) == len(self._posts):
             return
         self._working = working
         await self._end()
         for problem in found.problems:
             log.error("nobody is notified there: %s", problem)
-        known = {post.hook: post for post in self._posts}
         for post in self._posts:
-            if post.hook not in found.hooks:
+            if post.hook not in known or post.hook not in found.hooks:
                 self._past += post.counts
         host = socket.gethostname()
         self._posts = [known.get(hook) or Post(hook, host) for hook in dict.fromkeys(found.hooks)]

@@ -191,6 +191,11 @@ class Post:
         """Whether nothing waits."""
         return not self._waiting
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it has given up what it was told last."""
+        return bool(self.trouble) and self.is_done
+
     def wants(self, notice: Notice) -> bool:
         """Whether this webhook asks for it; for an end, whether it asks for what is over, or for nothing but ends."""
         troubles = set(self.hook.about) - {"recovered"}

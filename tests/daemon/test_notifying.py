@@ -69,9 +69,9 @@ def noted(world: World) -> bytes:
     return file.read_bytes() if file.exists() else b""
 
 
-async def given_up(daemon: Steered) -> bool:
-    """Whether status says that messages do not arrive."""
-    return "do not arrive: HTTP 403" in (await daemon.ask("status"))["service"]["notice"]
+async def daemon_has_given_up(daemon: Steered, group: Robot) -> bool:
+    """Whether a message was refused for the last time."""
+    return group.requests == 3 and "do not arrive: HTTP 403" in (await daemon.ask("status"))["service"]["notice"]
 
 
 async def test_five_hundred_files_that_fail_are_one_message(world: World, emulator: Emulator, group: Robot) -> None:
@@ -174,8 +174,7 @@ async def test_what_nobody_took_is_told_after_a_restart(
         hooks = [WebhookConfig(url=group.hook), WebhookConfig(url=other.hook, about=others)]
         notify = NotifyConfig(settle_seconds=0.5, webhooks=tuple(hooks[: 2 if others else 1]))
         async with daemon_of(world, notify) as daemon:
-            await eventually(lambda: group.requests == 3, 60)
-            await eventually(lambda: given_up(daemon))
+            await eventually(lambda: daemon_has_given_up(daemon, group), 60)
         before = noted(world)
         group.always = None
         async with daemon_of(world, notify):
@@ -184,6 +183,39 @@ async def test_what_nobody_took_is_told_after_a_restart(
     assert b"failed" not in before
     assert group.told == [("failed", "site")]
     assert other.told == []
+
+
+async def test_what_was_given_up_is_told_at_a_reload(world: World, group: Robot, emulator: Emulator) -> None:
+    """The other side was mended, and the address is as it was: whoever reloads has it told what stands."""
+    refuse(emulator)
+    world.write("bad")
+    group.always = Answer(403)
+    async with daemon_of(world, told_at(group.hook)) as daemon:
+        await eventually(lambda: daemon_has_given_up(daemon, group), 60)
+        group.always = None
+        await daemon.reload()
+        await eventually(lambda: group.documents)
+        await daemon.reload()
+        await asyncio.sleep(4)
+        notice = (await daemon.ask("status"))["service"]["notice"]
+
+    assert group.told == [("failed", "site")]
+    assert not notice
+
+
+async def test_paths_that_cannot_be_looked_at(world: World, group: Robot, emulator: Emulator) -> None:
+    """They are no files that failed: each is told with its own number and names, as status counts them."""
+    refuse(emulator)
+    world.write("bad")
+    for spelling in ("\u00e9", "e\u0301"):
+        world.write(spelling)
+    async with daemon_of(world, told_at(group.hook)):
+        await eventually(lambda: len(group.documents) == 2)
+
+    files, paths = sorted(group.documents, key=lambda each: str(each["kind"]))
+    assert (files["kind"], files["count"], files["paths"]) == ("failed", 1, ["bad"])
+    assert (paths["kind"], paths["count"], len(paths["paths"])) == ("unreadable", 1, 1)
+    assert paths["text"].startswith("1 path of site cannot be looked at: ")
 
 
 async def test_a_stop_in_the_midst_of_a_decision(

@@ -51,7 +51,10 @@ def verdicts(
     `listings`: how the list of each mirror's held deletes is called, where they, and what failed, are shown beside it;
     None: nothing is. `bytes_per_second`: how fast it went of late, where that is known.
     """
-    return [*_trouble(answer, now, listings)] or [_quiet(answer, now, bytes_per_second)]
+    trouble = [*_trouble(answer, now, listings)]
+    if answer["service"]["state"] == "stopped":  # which explains the rest
+        return [_stopped(answer["mirrors"], now), *trouble]
+    return trouble or [_quiet(answer, bytes_per_second)]
 
 
 def headlines(answer: Told, now: float) -> list[str]:
@@ -62,7 +65,7 @@ def headlines(answer: Told, now: float) -> list[str]:
 def hindrances(answer: Told, now: float) -> list[Verdict]:
     """Give what keeps uploads back that are no fault of any file: the service, and who has paused a mirror."""
     service = answer["service"]
-    return [*_blocked(service, now), *_service(service, now), *_paused(answer["mirrors"], now)]
+    return [*_blocked(service, now), *_service(service, now), *_paused(answer["mirrors"], now, runs=_runs(service))]
 
 
 def mood_of(mirror: Told) -> Mood:
@@ -108,7 +111,7 @@ def sentence(words: str) -> str:
 
 
 def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> Iterator[Verdict]:
-    service, mirrors = answer["service"], answer["mirrors"]
+    service, mirrors, runs = answer["service"], answer["mirrors"], _runs(answer["service"])
     yield from _blocked(service, now)
     for mirror in mirrors:
         if is_unseen(mirror):
@@ -116,9 +119,16 @@ def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> It
     for mirror in mirrors:
         if mirror["held_deletes"]:
             yield _held(mirror, (listings or {}).get(mirror["name"], ""))
+    yield from _unknown(mirrors) if runs else ()
     yield from _service(service, now)
-    yield from _files([mirror for mirror in mirrors if not is_unseen(mirror)], is_listed=listings is not None)
-    yield from _paused(mirrors, now)
+    seen = [mirror for mirror in mirrors if not is_unseen(mirror)]
+    yield from _files(seen, is_listed=listings is not None, runs=runs)
+    yield from _paused(mirrors, now, runs=runs)
+
+
+def _runs(service: Told) -> bool:
+    """Whether a daemon runs: else nothing happens by itself. `unknown`: another verb is at work."""
+    return service["state"] not in ("stopped", "unknown")
 
 
 def is_stalled(service: Told) -> bool:
@@ -148,6 +158,15 @@ def _held(mirror: Told, listing: str) -> Verdict:
     return Verdict("act", told, detail, "tcbsync held")
 
 
+def _unknown(mirrors: list[Told]) -> Iterator[Verdict]:
+    names = [mirror["name"] for mirror in mirrors if mirror["state"] == "stopped"]
+    if names:
+        one = len(names) == 1
+        told = f"The running daemon does not know {'mirror' if one else 'mirrors'} {', '.join(names)}."
+        what = f"so it does nothing for {'it' if one else 'them'}. To have the configuration read again:"
+        yield Verdict("act", told, f"The configuration was changed since it was read, {what}", "tcbsync reload")
+
+
 def _service(service: Told, now: float) -> Iterator[Verdict]:
     error, later = sentence(service["last_error"] or ""), f"It goes on by itself{until(service, now)}."
     match service["state"]:
@@ -159,7 +178,7 @@ def _service(service: Told, now: float) -> Iterator[Verdict]:
             yield Verdict("wait", HEADLINES["paused"], f"{later} {error}".rstrip())
 
 
-def _files(mirrors: list[Told], *, is_listed: bool) -> Iterator[Verdict]:
+def _files(mirrors: list[Told], *, is_listed: bool, runs: bool) -> Iterator[Verdict]:
     parked = sum(mirror.get("parked") or 0 for mirror in mirrors)
     which = ("Mend what is listed below; then have it tried again:", "tcbsync retry")
     if parked:
@@ -169,31 +188,31 @@ def _files(mirrors: list[Told], *, is_listed: bool) -> Iterator[Verdict]:
         told, still = f"{plural(count, 'path')} cannot be looked at.", "Nothing there is sent or deleted."
         yield Verdict("act", told, *((still,) if is_listed else (f"{still} To see which, and why:", "tcbsync failed")))
     if count := sum(mirror["failed"] for mirror in mirrors) - parked:
-        again = f"{'It is' if count == 1 else 'Each is'} tried again by itself."
+        again = f"{'It is' if count == 1 else 'Each is'} tried again {'by itself' if runs else 'when a daemon runs'}."
         told = f"{plural(count, 'file')} failed so far."
         yield Verdict("wait", told, *((f"{again} To try now:", "tcbsync retry") if is_listed else (again,)))
 
 
-def _paused(mirrors: list[Told], now: float) -> Iterator[Verdict]:
+def _paused(mirrors: list[Told], now: float, *, runs: bool) -> Iterator[Verdict]:
+    then = "what changes is noted. To let it go on:" if runs else "a daemon that starts leaves it so. To end that:"
+
+    def halted(who: str, since: float, command: str) -> Verdict:
+        what = f"For {span(now - since)} nothing has been sent or deleted; {then}"
+        return Verdict("wait", f"{who} is paused by hand.", what, command)
+
     stopped = [(mirror["name"], at) for mirror in mirrors if (at := seconds_of(mirror.get("paused_at"))) is not None]
     if len(stopped) == len(mirrors) > 1:
-        stopped, all_since = [], min(at for _, at in stopped)
-        yield Verdict("wait", "Every mirror is paused by hand.", _still(now - all_since), "tcbsync resume")
+        yield halted("Every mirror", min(at for _, at in stopped), "tcbsync resume")
+        return
     for name, at in stopped:
-        yield Verdict("wait", f"Mirror {name} is paused by hand.", _still(now - at), f"tcbsync resume {name}")
+        yield halted(f"Mirror {name}", at, f"tcbsync resume {name}")
 
 
-def _still(seconds: float) -> str:
-    return f"For {span(seconds)} nothing has been sent or deleted; what changes is noted. To let it go on:"
-
-
-def _quiet(answer: Told, now: float, bytes_per_second: float) -> Verdict:
+def _quiet(answer: Told, bytes_per_second: float) -> Verdict:
     mirrors = answer["mirrors"]
     states = {mirror["state"] for mirror in mirrors}
     reason = next((mirror["reason"] for mirror in mirrors if mirror["reason"]), "")
     uploads, deletes = (sum(mirror[f"pending_{what}"] for mirror in mirrors) for what in ("uploads", "deletes"))
-    if states == {"stopped"}:
-        return _stopped(mirrors, now)
     if states & {"starting", "scanning"}:
         return Verdict("busy", "Looking at every file.", reason or "What has changed is uploaded meanwhile.")
     if uploads:
@@ -219,8 +238,7 @@ def _stopped(mirrors: list[Told], now: float) -> Verdict:
     if not seen:
         return Verdict("wait", "Nothing was mirrored yet.", "No daemon runs. To see what would be:", "tcbsync plan")
     left = sum(mirror["pending_uploads"] + mirror["pending_deletes"] for mirror in mirrors)
-    then = f"{plural(left, 'file')} waited then" if left else "all was equal then"
-    if any(mirror["last_proved_at"] is None for mirror in mirrors) and not left:
-        then = "not all was equal then"
+    is_equal = all(mirror["last_proved_at"] and not mirror["hold"] and not trouble_count(mirror) for mirror in mirrors)
+    then = f"{plural(left, 'file')} waited then" if left else f"{'' if is_equal else 'not '}all was equal then"
     looked = f"whose last look at the whole folder was {ago(now - min(seen))}"
     return Verdict("wait", "No daemon runs.", f"This is as of the last run, {looked}: {then}.")

@@ -19,6 +19,9 @@ README = (HOUSE / "README.md").read_text("utf-8")
 CHINESE = (HOUSE / "README.zh-CN.md").read_text("utf-8")
 BOTH = pytest.mark.parametrize("text", [README, CHINESE], ids=["English", "Chinese"])
 (VERBS,) = (frozenset(action.choices) for action in parser()._actions if action.choices)
+ROOMS = frozenset(place.parent.name for place in (HOUSE / "tcbsync").glob("*/__init__.py"))
+FUNCTIONS = frozenset({"reconcile"})
+"""Words of the house table that are no modules."""
 PROSE = frozenset({"is", "home", "tcbsync", "beside"})
 """Words of the text that follow the program's name and are none of its verbs."""
 
@@ -122,7 +125,7 @@ def test_every_make_target_that_is_named_exists(text: str) -> None:
 @BOTH
 def test_every_file_that_is_named_exists(text: str) -> None:
     """A path in backquotes or in a link's target is a path of this tree."""
-    rooms = re.findall(r"`((?:core|local|store|cloud|engine|config|daemon|emulator|demo|cli)/[a-z_]*(?:\.py)?)`", text)
+    rooms = re.findall(rf"`((?:{'|'.join(ROOMS)})/[a-z_]*(?:\.py)?)`", text)
     links = re.findall(r"\]\(([a-zA-Z][\w./-]*)\)", text)
 
     missing = [path for path in rooms if not (HOUSE / "tcbsync" / path).exists()]
@@ -130,6 +133,19 @@ def test_every_file_that_is_named_exists(text: str) -> None:
 
     assert rooms
     assert links
+    assert not missing
+
+
+@BOTH
+def test_the_house_table_is_that_of_the_house(text: str) -> None:
+    """Each room of the package has its row there, and each module that a row names is one of that room."""
+    table = dict(re.findall(r"^\| \d \| `([a-z]+)/` \| (.*) \|$", text, re.MULTILINE))
+    modules = {f"{room}/{module}.py" for room, row in table.items() for module in set(words(row)) - FUNCTIONS}
+
+    missing = [module for module in modules if not (HOUSE / "tcbsync" / module).exists()]
+
+    assert table.keys() == ROOMS
+    assert len(modules) > len(ROOMS)
     assert not missing
 
 

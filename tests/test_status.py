@@ -186,6 +186,7 @@ async def test_a_manifest_that_cannot_be_written_is_told_of(tmp_path: Path) -> N
         desk.pace.stalled(StateError("the manifest is full"))
 
         assert (desk.state, desk.status.reason) == ("paused", "the manifest is full")
+        assert status.service_status(desk.pace)["blocked_by"] == "state_dir"
 
 
 def everything_at_once(mirror: Mirror) -> None:

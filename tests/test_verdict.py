@@ -11,6 +11,8 @@ from tcbsync.verdict import headlines, hindrances, mood_of, verdicts
 
 NOW = 1_800_000_000.0
 OK = {"state": "ok", "paused_until": None, "last_error": None, "notice": None}
+IDLE = {"state": "stopped"}
+"""The service, where no daemon runs."""
 
 
 def told(*mirrors: MirrorStatus, **service: Any) -> dict[str, Any]:
@@ -76,8 +78,13 @@ FIRST = {
         "The service cannot be reached.",
         "It goes on by itself. h:1: no.",
     ),
-    "no daemon": (told(mirror("stopped")), "No daemon runs.", "was 2 min ago: all was equal then."),
-    "never": (told(MirrorStatus("site", "stopped")), "Nothing was mirrored yet.", "No daemon runs."),
+    "no daemon": (told(mirror("stopped"), **IDLE), "No daemon runs.", "was 2 min ago: all was equal then."),
+    "never": (told(MirrorStatus("site", "stopped"), **IDLE), "Nothing was mirrored yet.", "No daemon runs."),
+    "unknown": (
+        told(mirror(name="other"), MirrorStatus("site", "stopped")),
+        "The running daemon does not know mirror site.",
+        "so it does nothing for it. To have the configuration read again:",
+    ),
 }
 
 
@@ -175,6 +182,59 @@ def test_who_is_paused() -> None:
         ("Mirror fonts is paused by hand.", "tcbsync resume fonts"),
     ]
     assert [(each.headline, each.command) for each in every] == [("Every mirror is paused by hand.", "tcbsync resume")]
+
+
+ALONE: dict[str, tuple[dict[str, Any], tuple[str, str], str]] = {
+    "paused": (
+        {"paused_at": iso(NOW - 7200)},
+        ("Mirror site is paused by hand.", "For 2 h nothing has been sent or deleted; a daemon that starts"),
+        "tcbsync resume site",
+    ),
+    "failed": ({"failed": 2}, ("2 files failed so far.", "Each is tried again when a daemon runs."), ""),
+    "held": (HELD, ("3 deletes of site wait for you.", "Put the files back"), "tcbsync held"),
+    "unseen": (UNSEEN, ("The folder of site cannot be seen.", "Root /a is missing"), ""),
+}
+
+
+@pytest.mark.parametrize("case", ALONE)
+def test_without_a_daemon_that_comes_first(case: str) -> None:
+    """Then what stands in the way. Nobody takes note of changes or tries again, and not all was equal."""
+    more, (headline, detail), command = ALONE[case]
+
+    first, second = verdicts(told(mirror("stopped", **more), **IDLE), NOW)
+
+    assert first.headline == "No daemon runs."
+    assert first.detail.endswith(": all was equal then.") == (case == "paused")
+    assert (second.headline, second.command) == (headline, command)
+    assert detail in second.detail
+    assert not {"noted", "itself"} & set(second.detail.replace(".", " ").split())
+
+
+def test_while_another_verb_is_at_work() -> None:
+    """A `sync` takes no note of what changes in a mirror that is paused, and tries nothing again by itself."""
+    one = mirror("syncing", paused_at=iso(NOW - 600), failed=1)
+
+    failed, paused = verdicts(told(one, state="unknown"), NOW)
+
+    assert failed.detail == "It is tried again when a daemon runs."
+    assert "noted" not in paused.detail
+
+
+def test_mirrors_that_the_daemon_does_not_know() -> None:
+    """Nobody works on them, and nobody will by itself: one command for all of them, whatever else there is."""
+    new, newer = (MirrorStatus(name, "stopped", reason="the running daemon does not know it") for name in ("a", "b"))
+
+    only = verdicts(told(new), NOW)
+    both = verdicts(told(mirror("held", **HELD), newer, new, state="offline", last_error="no"), NOW)
+
+    assert [(each.mood, each.headline, each.command) for each in only] == [
+        ("act", "The running daemon does not know mirror a.", "tcbsync reload")
+    ]
+    assert [each.headline for each in both] == [
+        "3 deletes of site wait for you.",
+        "The running daemon does not know mirrors b, a.",
+        "The service cannot be reached.",
+    ]
 
 
 def test_what_stands_in_the_way_in_a_line() -> None:

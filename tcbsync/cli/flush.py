@@ -30,9 +30,9 @@ def add_verbs(verbs: Verbs) -> None:
         "flush",
         _flush,
         "Say whether all that was saved before this call is proved in the cloud. With --wait, wait until it is. Exit"
-        " code 0: it is; 3: some files are not, or PATH itself is never mirrored; 4: deletes are held, or the root"
-        " cannot be seen; 75: the service is out of reach, or the mirror is paused. It waits no longer than a person is"
-        " needed, or --timeout is over.",
+        " code 0: it is; 1: the service lets nothing through; 3: some files are not, or PATH itself is never mirrored;"
+        " 4: deletes are held, or the root cannot be seen; 75: the service is out of reach, or the mirror is paused. It"
+        " waits no longer than a person is needed, or --timeout is over.",
     )
     flush.add_argument("path", metavar="PATH", nargs="?", help="a path on this disk, or a mirror's name; else all")
     flush.add_argument("--wait", action="store_true", help="wait for the proof; else only for a look at the disk")

@@ -46,7 +46,10 @@ class Http:
         except OSError as error:
             raise ConfigError(f"service.ca_file {settings.ca_file} cannot be used: {error.strerror}") from None
         self._transport = AiohttpTransport(
-            max_connections=settings.max_connections, trust=trust, proxy=settings.proxy or None
+            max_connections=settings.max_connections,
+            trust=trust,
+            proxy=settings.proxy or None,
+            connect_seconds=settings.connect_seconds,
         )
 
     async def send(

@@ -28,6 +28,7 @@ import httpx
 from yarl import URL
 
 from tcbsync.cloud.outgoing import outgoing
+from tcbsync.cloud.resolver import Resolver
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
@@ -42,13 +43,20 @@ class CertificateRejected(httpx.ConnectError):
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):
-    """One connection pool for all hosts. Must be made inside a running event loop."""
+    """One connection pool for all hosts. Must be made inside a running event loop.
 
-    def __init__(self, *, max_connections: int, trust: ssl.SSLContext, proxy: str | None = None) -> None:
+    A name has to be found within `connect_seconds`; from then on a connection has the request's own limit.
+    """
+
+    def __init__(
+        self, *, max_connections: int, trust: ssl.SSLContext, proxy: str | None = None, connect_seconds: float = 10.0
+    ) -> None:
         self._places = asyncio.Semaphore(max_connections)
         self._proxy, self._proxy_headers = _proxy(proxy)
         self._session = aiohttp.ClientSession(
-            connector=_Connections(limit=max_connections, limit_per_host=0, ssl=trust),
+            connector=_Connections(
+                limit=max_connections, limit_per_host=0, ssl=trust, resolver=Resolver(connect_seconds)
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,

@@ -37,6 +37,7 @@ async def forget(assembly: Assembly, config: Config, former: Living, *, deletes:
         else:
             await work.without_objects()
     finally:
+        assembly.pace.open_unused({each.env for each in living})
         if work.dropped:
             assembly.tell(Forgotten(former.env, former.prefix, work.dropped, work.deleted), former.name)
     yield _told(work)

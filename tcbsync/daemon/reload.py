@@ -18,7 +18,7 @@ from tcbsync.config.changes import Change, changes
 from tcbsync.core.errors import ConfigError, TcbsyncError
 from tcbsync.core.events import Reloaded, ReloadRefused
 from tcbsync.daemon.assemble import limits, uploads_of
-from tcbsync.daemon.notify import notify
+from tcbsync.daemon.sd_notify import notify
 from tcbsync.daemon.service import Client, try_out
 from tcbsync.daemon.vitals import silent_seconds
 from tcbsync.status import iso
@@ -131,6 +131,7 @@ class Reload:
         self.config = ready.config
         for mirror in ready.fresh:
             await self._fleet.add(mirror)
+        self._assembly.pace.open_unused({mirror.env for mirror in ready.config.mirrors})
         self.on_applied(ready.config)
 
     async def _change_service(self, config: Config, client: Client) -> None:

@@ -22,9 +22,9 @@ from tcbsync.daemon.assemble import assembled
 from tcbsync.daemon.changes import Changes
 from tcbsync.daemon.events import Events
 from tcbsync.daemon.fleet import Fleet
-from tcbsync.daemon.notify import notify
 from tcbsync.daemon.notifying import Notifying
 from tcbsync.daemon.reload import Reload
+from tcbsync.daemon.sd_notify import notify
 from tcbsync.daemon.service import SIGN_IN_SECONDS
 from tcbsync.daemon.verbs import Verbs
 from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds

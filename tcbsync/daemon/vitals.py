@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError
-from tcbsync.daemon.notify import notify, watchdog_seconds
+from tcbsync.daemon.sd_notify import notify, watchdog_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

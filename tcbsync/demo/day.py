@@ -69,7 +69,10 @@ def _account(desk: Desk) -> None:
     retries = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     done = ", ".join(plural(sums[f"{what}s_total"], what) for what in ("upload", "delete", "failure"))
     metrics = f"/metrics: {done}, {plural(sum(kinds.values()), 'retry')} ({retries})"
-    cloud = f"the cloud: {plural(counted.uploads, 'upload')}, {plural(desk.proofs.deletes, 'delete')}"
+    cloud = (
+        f"the cloud: {plural(counted.uploads, 'upload')}, {plural(desk.proofs.deletes, 'delete')}; it counts what a"
+        " daemon that was killed could not tell any more, and no delete of what had never arrived"
+    )
     lost = (
         f"no object, at no time: by the cloud's own journal each of the {desk.proofs.deletes} deletes was of a file"
         " that had gone from the folder, and of a file that was renamed the bytes were there already"

@@ -226,6 +226,13 @@ class Pace:
             self.service.open()
             self._wake()
 
+    def open_unused(self, used: set[str]) -> None:
+        """Open what is closed of every environment but those in use: nobody is left who would probe it."""
+        for gates in (self.envs, self.stores):
+            for env in gates.keys() - used:
+                gates[env].open()
+        self._wake()
+
     def try_anew(self) -> None:
         """Let everybody call again, now: a person has changed what the service complained of, or so it seems."""
         for gate in (self.service, *self.envs.values(), *self.stores.values()):

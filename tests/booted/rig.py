@@ -174,9 +174,15 @@ class Guest:
 
     def journal(self, *units: str, since: float = 0.0) -> str:
         """Give what was written in the name of units since a moment (unix seconds), by them and by systemd."""
+        return self._journal("cat", *(f"--unit={unit}" for unit in units), since=since)
+
+    def entries(self, *asked: str, since: float = 0.0) -> list[dict[str, Any]]:
+        """Give the fields of the entries that `journalctl` has when it is asked so, since a moment."""
+        return [json.loads(line) for line in self._journal("json", *asked, since=since).splitlines()]
+
+    def _journal(self, form: str, *asked: str, since: float) -> str:
         self.run("journalctl", "--sync")
-        named = [f"--unit={unit}" for unit in units]
-        return self.says("journalctl", "--output=cat", "--no-pager", f"--since=@{since:.3f}", *named)
+        return self.says("journalctl", f"--output={form}", "--no-pager", f"--since=@{since:.3f}", *asked)
 
     def ask(self, question: str, *document: Any, port: int = 8070) -> Any:
         """Ask or command the emulator that runs in it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import time
@@ -23,6 +24,8 @@ ENV = "test2-4a89da"
 PREFIX = "site/"
 ROOT = "/srv/assets/site"
 HANG = Path(__file__).parent / "hang.py"
+WEBHOOK = Path(__file__).parent / "webhook.py"
+WEBHOOK_PORT = 8072
 STATE = "/var/lib/tcbsync"
 SECRET = "0123456789abcdef0123456789abcdef"
 
@@ -61,28 +64,38 @@ class Stage:
     def serve(self, secret: str = SECRET) -> None:
         """Let the emulator run, which takes this secret only; what it holds stays."""
         command = f"tcbsync emulator --listen 127.0.0.1:8070 --data /srv/objects --secret {secret}"
-        self.guest.write("/etc/systemd/system/cloud.service", f"[Service]\nExecStart=/usr/bin/env {command}\n")
+        self._run_beside("cloud.service", command, 8070)
+
+    def listen(self) -> None:
+        """Let a webhook listen, as plain HTTP."""
+        self.guest.write("/srv/webhook.py", WEBHOOK.read_text())
+        self._run_beside("webhook.service", f"python3 /srv/webhook.py {WEBHOOK_PORT} /srv/heard", WEBHOOK_PORT)
+
+    def _run_beside(self, unit: str, command: str, port: int) -> None:
+        """Run a server as a service, and wait until it listens."""
+        self.guest.write(f"/etc/systemd/system/{unit}", f"[Service]\nExecStart=/usr/bin/env {command}\n")
         self.guest.run("systemctl", "daemon-reload")
-        self.guest.run("systemctl", "restart", "cloud.service")
-        eventually(self._answers)
+        self.guest.run("systemctl", "restart", unit)
+        connect = f"import socket; socket.create_connection(('127.0.0.1', {port}))"
+        eventually(lambda: self.guest.run("python3", "-c", connect, check=False).returncode == 0)
 
-    def _answers(self) -> bool:
-        return (
-            self.guest.run(
-                "python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8070))", check=False
-            ).returncode
-            == 0
-        )
-
-    def configure(self, file: str = "config.yaml", state: str = STATE, **mirror: Any) -> None:
+    def configure(
+        self,
+        file: str = "config.yaml",
+        state: str = STATE,
+        notify: dict[str, Any] | None = None,
+        **mirror: Any,
+    ) -> None:
         """Write a configuration of one mirror; options are those of the mirror."""
-        self._write(file, state, [mirror])
+        self._write(file, state, [mirror], notify)
 
     def configure_many(self, **roots: str) -> None:
         """Write a configuration of several mirrors, each with a prefix of its own name."""
         self._write("config.yaml", STATE, [{"name": n, "root": r, "prefix": f"{n}/"} for n, r in roots.items()])
 
-    def _write(self, file: str, state: str, mirrors: list[dict[str, Any]]) -> None:
+    def _write(
+        self, file: str, state: str, mirrors: list[dict[str, Any]], notify: dict[str, Any] | None = None
+    ) -> None:
         usual = {
             "name": "site",
             "root": ROOT,
@@ -97,6 +110,7 @@ class Stage:
             "service": {"api_base": "http://127.0.0.1:8070", "retry_seconds": 0.1, "retry_max_seconds": 0.5},
             "credentials": {"appid": "wx0123456789abcdef", "secret_file": "${CREDENTIALS_DIRECTORY}/secret"},
             "mirrors": [{**usual, **mirror} for mirror in mirrors],
+            **({"notify": notify} if notify else {}),  # a version before did not know it
         }
         self.guest.write(f"/etc/tcbsync/{file}", yaml.safe_dump(document))
 
@@ -155,6 +169,16 @@ class Stage:
         return int(self.guest.show(UNIT, "NRestarts"))
 
     @contextmanager
+    def root_away(self) -> Iterator[None]:
+        """Have the root lie elsewhere until the end of the block."""
+        away = self.root.with_name("away")
+        self.root.rename(away)
+        try:
+            yield
+        finally:
+            away.rename(self.root)
+
+    @contextmanager
     def hanging(self, *paths: str) -> Iterator[None]:
         """Let whoever reads these files, or opens these folders, hang in the kernel until the end of the block."""
         self.guest.write("/srv/hang.py", HANG.read_text())
@@ -171,6 +195,16 @@ class Stage:
     def journal(self, since: float = 0.0) -> str:
         """Give what it, and systemd about it, wrote since a moment."""
         return self.guest.journal(UNIT, since=since)
+
+    def entries(self, *asked: str, since: float) -> list[dict[str, Any]]:
+        """Give the fields of the journal's entries in its name since a moment, as `journalctl` is asked for them."""
+        return self.guest.entries(f"--unit={UNIT}", *asked, since=since)
+
+    def heard(self) -> list[tuple[str, dict[str, Any]]]:
+        """Give what was posted to the webhook: to which path, and the message."""
+        file = self.guest.root / "srv/heard"
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [(path, json.loads(message)) for path, _, message in (line.partition(" ") for line in lines)]
 
     def told(self, since: float) -> list[str]:
         """Give the messages of sd_notify(3) that systemd got from it since a moment, but for the watchdog's."""

@@ -88,10 +88,12 @@ def test_an_upgrade_while_it_runs(clean: Guest, old_package: Path, new_package: 
 
 
 def test_it_is_removed_and_purged_but_for_the_manifest(clean: Guest, new_package: Path) -> None:
-    """Remove: it stops, and all that is yours stays. Purge: the secret goes too; the manifest stays, and it is said."""
+    """Remove: it stops, and all that is yours stays. Purge: secrets go too; the manifest stays, and it is said."""
     stage = Stage(clean)
     stage.install(new_package)
     stage.prepare()
+    for secret in ("webhook", "heartbeat", "shop.secret"):
+        stage.set_secret("http://127.0.0.1/key", f"/etc/tcbsync/{secret}")
     (stage.root / "hello.txt").write_text("hello")
     clean.run("systemctl", "enable", "--now", UNIT)
     stage.settle()

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.booted.rig import eventually
-from tests.booted.stage import ROOT, SECRET, UNIT, now
+from tests.booted.stage import ROOT, SECRET, UNIT, WEBHOOK_PORT, now
 
 if TYPE_CHECKING:
     from tests.booted.stage import Stage
 
 UNITS = {name: f"/usr/lib/systemd/system/{name}" for name in ("tcbsync.service", "tcbsync@.service")}
+
+
+def entry(priority: int, event: str, **fields: str) -> dict[str, str]:
+    """Give what an entry of the journal must have: by whom, over the journal's own protocol, how urgent, of what."""
+    own = {f"TCBSYNC_{name.upper()}": value for name, value in {"event": event, **fields}.items()}
+    whose = {"_SYSTEMD_UNIT": UNIT, "_TRANSPORT": "journal", "SYSLOG_IDENTIFIER": "tcbsync"}
+    return {**whose, "PRIORITY": str(priority), **own}
 
 
 def test_it_starts_says_so_and_stops(stage: Stage) -> None:
@@ -150,6 +158,51 @@ def test_the_secret_is_where_only_the_service_reads_it(stage: Stage) -> None:
     assert "Permission denied" in denied.stderr
 
 
+def test_the_journal_has_priorities_and_fields(stage: Stage) -> None:
+    """What it tells is found by its event and its priority: entries of the journal's own protocol, not lines."""
+    since = now()
+    stage.start()
+
+    with stage.root_away():
+        eventually(lambda: stage.entries("TCBSYNC_EVENT=held", since=since))
+    eventually(lambda: stage.entries("TCBSYNC_EVENT=released", since=since))
+
+    (started,) = stage.entries("TCBSYNC_EVENT=started", since=since)
+    (held,) = stage.entries("--priority=err", since=since)
+    (released,) = stage.entries("TCBSYNC_EVENT=released", since=since)
+    assert started.items() >= entry(5, "started", mirrors="site").items()
+    assert started["MESSAGE"] == "started: site"
+    assert started["CODE_FILE"].startswith("/opt/tcbsync/")
+    assert held.items() >= entry(3, "held", mirror="site", is_approvable="false").items()
+    assert held["MESSAGE"].startswith(f"site: held: root {ROOT} is missing")
+    assert released.items() >= entry(5, "released", mirror="site").items()
+    assert stage.entries("_TRANSPORT=stdout", since=since) == []
+
+
+def test_it_tells_a_webhook(stage: Stage) -> None:
+    """As the README has it: an address that its group may read, a test, a reload; then trouble, and that it is over."""
+    stage.listen()
+    since = now()
+    stage.start()
+    address = f"http://127.0.0.1:{WEBHOOK_PORT}/hush"
+    stage.guest.run("sh", "-c", f"echo {address} | install -m 640 -g tcbsync /dev/stdin /etc/tcbsync/webhook")
+    stage.configure(notify={"settle_seconds": 1, "webhooks": [{"url_file": "/etc/tcbsync/webhook", "format": "json"}]})
+
+    tried = stage.guest.run("runuser", "-u", "tcbsync", "--", "tcbsync", "check", "--notify", check=False)
+    stage.guest.run("systemctl", "reload", UNIT)
+    with stage.root_away():
+        eventually(lambda: len(stage.heard()) > 1)
+        time.sleep(3)  # long enough for another, if it told more than once
+    eventually(lambda: len(stage.heard()) > 2)
+    stage.settle()
+
+    assert f"webhook 1: {address.removesuffix('/hush')} took a test message" in tried.stdout
+    assert {path for path, _ in stage.heard()} == {"/hush"}
+    told = [(message["what"], message["over"], message["mirror"]) for _, message in stage.heard()]
+    assert told == [("test", None, None), ("held", None, "site"), ("recovered", "held", "site")]
+    assert "hush" not in tried.stdout + tried.stderr + stage.journal(since)
+
+
 @pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
 def test_the_unit_is_what_systemd_understands(stage: Stage, unit: str) -> None:
     """`systemd-analyze verify` finds nothing to say."""
@@ -198,6 +251,7 @@ def test_it_reads_what_its_groups_may_read(stage: Stage) -> None:
     stage.guest.run("systemctl", "restart", UNIT)
     stage.settle()
 
+    assert line.startswith("The folder of site cannot be seen. site: held, ")
     assert "cannot be looked at: " in line
     assert "Permission denied. Nothing is deleted" in line
     assert "shared.txt" in stage.cloud()

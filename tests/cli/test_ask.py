@@ -148,7 +148,8 @@ def test_a_refused_file_is_parked(stage: Stage) -> None:
     assert line.split()[:6] == ["site", "bad.txt", "40097", "1", "try,", "parked"]
     assert line.endswith("parked  invalid arguments [40097]: not this one")
     assert advice == "1 file waits for `tcbsync retry`, or for a change of the file."
-    assert status.lines[0] == "1 file was refused for good."
+    assert (status.lines[0], status.lines[2]) == ("No daemon runs.", "1 file was refused for good.")
+    assert status.lines[1].endswith(": not all was equal then.")
     assert "  failed      1 file: `tcbsync failed` says why" in status.lines
 
 
@@ -224,7 +225,7 @@ def test_a_missing_root_is_the_reason_everywhere(stage: Stage) -> None:
 
     reason = f"root {stage.root} is missing; is the volume mounted? Nothing is deleted"
     assert (status.code, held.code, failed.code) == (exits.HELD, exits.HELD, exits.INCOMPLETE)
-    assert status.lines[:2] == ["The folder of site cannot be seen.", f"  R{reason[1:]}."]
+    assert status.lines[2:4] == ["The folder of site cannot be seen.", f"  R{reason[1:]}."]
     (line,) = held.lines
     assert line.startswith(f"site: {reason} (held for ")
     assert failed.lines[0].split()[:3] == ["site", "(root)", "problem"]
@@ -244,7 +245,7 @@ def test_held_deletes_are_listed(stage: Stage) -> None:
     assert first.startswith("site: the root holds no files any more; 2 objects would be deleted (held for ")
     assert [line.split(maxsplit=1) for line in paths] == [["a.txt", "just now"], ["b.txt", "just now"]]
     assert last == f"  \u2192 tcbsync approve site --list {listing_of(['a.txt', 'b.txt'])}"
-    assert status.lines[0] == "2 deletes of site wait for you."
+    assert (status.lines[0], status.lines[2]) == ("No daemon runs.", "2 deletes of site wait for you.")
     assert "  The root holds no files any more; 2 objects would be deleted. Put the files" in status.out
     assert "site: stopped, 2 files in the cloud, all of them held" in status.lines
 

@@ -184,6 +184,8 @@ def test_a_mirror_that_the_daemon_does_not_know(stage: Stage) -> None:
 
         result = stage.run("status")
 
+    assert result.lines[0] == "The running daemon does not know mirror new."
+    assert result.lines[2] == "  \u2192 tcbsync reload"
     assert "new: stopped, 0 files in the cloud" in result.lines
     assert "the running daemon does not know this mirror: `tcbsync reload` makes it read the configuration again" in (
         result.out

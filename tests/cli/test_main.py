@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tcbsync import __version__
-from tcbsync.cli import exits
+from tcbsync.cli import exits, flush
 from tcbsync.cli.main import main, parser
 from tcbsync.core.errors import ConfigError, Misconfigured, NoAnswer, RateLimited, StateError, TcbsyncError
 from tests.cli.stage import SECRET_VARIABLE, environment
@@ -52,6 +52,16 @@ def test_every_help_text_teaches(verb: str, capsys: pytest.CaptureFixture[str]) 
     assert " ".join(described.description.split())[:60] in shown
     for action in described._actions:
         assert action.help or action.metavar in ("MIRROR", "PATH"), action.dest
+
+
+def test_the_help_of_flush_names_every_code() -> None:
+    """A build script goes by them: whatever keeps files from being proved ends with a code that its help explains."""
+    states = ("offline", "paused", "blocked", "full")
+    results = [{"why": why, "service": state} for why in ("", "not_mirrored", *flush.WHY) for state in states]
+
+    described = re.findall(r"(\d+): ", VERBS.choices["flush"].description)
+
+    assert sorted(map(int, described)) == sorted({flush._code(result) for result in results})
 
 
 def test_the_help_of_all_names_every_verb_and_code(capsys: pytest.CaptureFixture[str]) -> None:

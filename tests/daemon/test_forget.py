@@ -162,6 +162,22 @@ async def test_what_the_cloud_refuses_stays_known(world: World, old: MirrorConfi
 
 
 @pytest.mark.slow
+async def test_an_environment_that_is_gone_blocks_nobody_else(
+    world: World, old: MirrorConfig, emulator: Emulator
+) -> None:
+    """Its objects cannot be deleted, which is the answer; the service of those who live is as well as before."""
+    elsewhere = replace(old, env="env-gone")
+    async with steered(world, world.mirror(), elsewhere) as daemon:
+        await gone(daemon)
+        emulator.install(Fault(call="batchdeletefile", kind="errcode", errcode=-501005))
+
+        with pytest.raises(StateError, match="-501005"):
+            await daemon.all_of("forget", **{**OLD, "env": "env-gone"}, deletes=True)
+
+        assert (await daemon.ask("status"))["service"]["state"] == "ok"
+
+
+@pytest.mark.slow
 async def test_no_reload_comes_between(world: World, old: MirrorConfig, emulator: Emulator) -> None:
     """A mirror that is being forgotten cannot be put back at the same time: the reload waits for its turn."""
     async with steered(world, world.mirror(), old) as daemon:

@@ -313,7 +313,7 @@ async def test_mended_credentials_are_tried_at_once(world: World, emulator: Emul
     world.write("a")
     emulator.install(Fault(call="uploadfile", kind="errcode", errcode=48001))
     async with steered(world) as daemon:
-        await eventually(lambda: _is_blocked(daemon))
+        await eventually(lambda: _is_in(daemon, "blocked"))
         emulator.clear_faults()
         daemon.service(read_seconds=50.0)
 
@@ -322,8 +322,25 @@ async def test_mended_credentials_are_tried_at_once(world: World, emulator: Emul
         await eventually(world.is_equal, 10)
 
 
-async def _is_blocked(daemon: Steered) -> bool:
-    return bool((await daemon.ask("status"))["service"]["state"] == "blocked")
+async def _is_in(daemon: Steered, state: str) -> bool:
+    return bool((await daemon.ask("status"))["service"]["state"] == state)
+
+
+async def test_a_mirror_leaves_a_full_environment(world: World, emulator: Emulator) -> None:
+    """It goes to another one, and nobody uses the full one any more: the service is said to be well again."""
+    world.write("a")
+    emulator.install(Fault(call="uploadfile", kind="errcode", errcode=-501017, count=1))
+    async with steered(world) as daemon:
+        await eventually(lambda: _is_in(daemon, "full"))
+        daemon.mirrors(world.mirror(env="env-b"))
+
+        await daemon.reload()
+
+        await eventually(daemon.in_sync)
+        assert world.cloud("env-b") == {"a": b"content"}
+        assert await _is_in(daemon, "ok")
+        told = [event["state"] for event in await daemon.events() if event["event"] == "service_changed"]
+        assert told == ["full", "ok"]
 
 
 async def test_sighup_reloads(world: World, fonts: MirrorConfig, caplog: pytest.LogCaptureFixture) -> None:

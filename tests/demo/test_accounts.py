@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.daemon.notify import notify
+from tcbsync.daemon.sd_notify import notify
 from tcbsync.demo.accounts import Proofs, Sums
 from tcbsync.demo.desk import Unit
 from tcbsync.demo.interrupt import Interruption

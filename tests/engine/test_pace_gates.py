@@ -98,6 +98,30 @@ def test_a_full_store_stops_uploads_alone(pace: Pace) -> None:
         pass
 
 
+def test_the_gates_of_an_environment_that_nobody_uses_any_more() -> None:
+    """Nobody is left who would probe them: they open, and that is told. Those in use, and the service's, stay shut."""
+    told: list[Event] = []
+    pace = Pace(Host(), tell=told.append)
+    pace.failed(ENV, StorageFull("full"))
+    pace.failed(OTHER, StorageFull("full too"))
+    with pace.passage(None):
+        pass
+
+    pace.open_unused({OTHER})
+    still = pace.first_closed()
+    pace.open_unused(set())
+
+    assert still is pace.stores[OTHER]
+    assert pace.first_closed() is None
+    states = [event.state for event in told if isinstance(event, ServiceChanged)]
+    assert (states[0], states[-1]) == ("full", "ok")
+    assert pace.stores[ENV].closed["full"] == 1
+
+    pace.failed(None, RateLimited("quota"))
+    pace.open_unused(set())
+    assert pace.service.state == "paused"
+
+
 async def test_waiting_is_for_the_gates_of_that_call(pace: Pace) -> None:
     """A delete does not wait for room; an upload, which a call is unless it says otherwise, does."""
     pace.failed(ENV, StorageFull("full"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tcbsync.daemon.notify import notify, watchdog_seconds
+from tcbsync.daemon.sd_notify import notify, watchdog_seconds
 from tests.e2e.house import COMMAND, ENVIRONMENT, House, cloud
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def test_without_a_descriptor_nothing_happens(systemd: socket.socket, monkeypatc
     def refuse(*_: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("tcbsync.daemon.notify.socket.socket", refuse)
+    monkeypatch.setattr("tcbsync.daemon.sd_notify.socket.socket", refuse)
 
     notify(WATCHDOG="1")
 

@@ -217,7 +217,6 @@ class Post:
     async def deliver(self, send: Send) -> None:
         """Post what waits, and what comes, until cancelled."""
         while True:
-            await self._news.wait()
             self._news.clear()
             while self._waiting:
                 await self._keep_to_the_robots_pace()
@@ -230,6 +229,7 @@ class Post:
                     self._arrived(waiting)
                 else:
                     await asyncio.sleep(self._failed(waiting, failure))
+            await self._news.wait()
 
     async def _keep_to_the_robots_pace(self) -> None:
         if self.hook.form != "wecom":

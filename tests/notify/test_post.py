@@ -232,6 +232,20 @@ def test_what_waits_is_bounded() -> None:
     assert post.counts["given_up"] == 2
 
 
+async def test_what_waits_goes_on_after_a_break(group: Robot) -> None:
+    """A reload ends the delivery amid it and begins another: nothing has to happen for what waited to be sent."""
+    group.always = Answer(503)
+    post = Post(Hook(group.hook, "json", ALL), "web-1", QUICK)
+    async with delivering(post):
+        post.put(notice())
+        await eventually(lambda: group.requests)
+    group.always = None
+    async with delivering(post):
+        await eventually(lambda: group.documents, 5)
+
+    assert group.told == [("held", "site")]
+
+
 async def test_what_is_on_its_way_gives_way_to_nothing() -> None:
     """It is counted once: as sent, if it arrives; what gives way is the oldest of those that wait."""
 

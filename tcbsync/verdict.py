@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 Mood = Literal["well", "busy", "wait", "act"]
 """All is equal; being made so; it goes on by itself, or when you say so; a person has to do something."""
 
+HEADLINES = {
+    "unseen": "The folder of {mirror} cannot be seen.",
+    "held": "{deletes} of {mirror} {wait} for you.",
+    "offline": "The service cannot be reached.",
+    "blocked": "The service lets nothing through.",
+    "stalled": "The state directory takes no more.",
+    "paused": "The service asked for a pause.",
+    "full": "The cloud's storage is used up.",
+}
+"""What is amiss with one mirror, or with the service → how it is said, here and in messages: see `filled`."""
 LET_GO = "Put the files back, or let exactly these go:"
 """Before the command that `approval` gives."""
 
@@ -77,6 +87,12 @@ def trouble_count(mirror: Told) -> int:
     return int(mirror["problems"] if is_unseen(mirror) else mirror["failed"] + mirror["problems"])
 
 
+def filled(words: str, mirror: str = "", count: int = 0) -> str:
+    """Fill a mirror's name and a number of files, deletes or paths into a headline."""
+    nouns = {f"{noun}s": plural(count, noun) for noun in ("delete", "file", "path")}
+    return words.format(mirror=mirror, count=f"{count:,}", wait="waits" if count == 1 else "wait", **nouns)
+
+
 def approval(name: str, listing: str) -> str:
     """Give the command that lets go exactly the held deletes that are listed so."""
     return f"tcbsync approve {name} --list {listing}"
@@ -99,7 +115,7 @@ def _trouble(answer: Told, now: float, listings: Mapping[str, str] | None) -> It
     yield from _blocked(service, now)
     for mirror in mirrors:
         if is_unseen(mirror):
-            yield Verdict("act", f"The folder of {mirror['name']} cannot be seen.", sentence(mirror["hold"]))
+            yield Verdict("act", filled(HEADLINES["unseen"], mirror["name"]), sentence(mirror["hold"]))
     for mirror in mirrors:
         if mirror["held_deletes"]:
             yield _held(mirror, (listings or {}).get(mirror["name"], ""))
@@ -123,9 +139,9 @@ def is_stalled(service: Told) -> bool:
 def _blocked(service: Told, now: float) -> Iterator[Verdict]:
     error = sentence(service["last_error"] or "")
     if is_stalled(service):
-        yield Verdict("act", "The state directory takes no more.", error)
+        yield Verdict("act", HEADLINES["stalled"], error)
     elif service["state"] == "blocked":
-        yield Verdict("act", "The service lets nothing through.", f"{error} {_once_mended(service, now)}".lstrip())
+        yield Verdict("act", HEADLINES["blocked"], f"{error} {_once_mended(service, now)}".lstrip())
 
 
 def _once_mended(service: Told, now: float) -> str:
@@ -134,7 +150,7 @@ def _once_mended(service: Told, now: float) -> str:
 
 def _held(mirror: Told, listing: str) -> Verdict:
     count, name = mirror["held_deletes"], mirror["name"]
-    told = f"{plural(count, 'delete')} of {name} {'waits' if count == 1 else 'wait'} for you."
+    told = filled(HEADLINES["held"], name, count)
     if listing:
         return Verdict("act", told, f"{sentence(mirror['hold'])} {LET_GO}", approval(name, listing))
     them = "it" if count == 1 else "them"
@@ -155,11 +171,11 @@ def _service(service: Told, now: float) -> Iterator[Verdict]:
     error, later = sentence(service["last_error"] or ""), f"It goes on by itself{until(service, now)}."
     match service["state"]:
         case "full":
-            yield Verdict("act", "The cloud's storage is used up.", f"{error} {_once_mended(service, now)}".lstrip())
+            yield Verdict("act", HEADLINES["full"], f"{error} {_once_mended(service, now)}".lstrip())
         case "offline":
-            yield Verdict("wait", "The service cannot be reached.", f"{later} {error}".rstrip())
+            yield Verdict("wait", HEADLINES["offline"], f"{later} {error}".rstrip())
         case "paused":
-            yield Verdict("wait", "The service asked for a pause.", f"{later} {error}".rstrip())
+            yield Verdict("wait", HEADLINES["paused"], f"{later} {error}".rstrip())
 
 
 def _files(mirrors: list[Told], *, is_listed: bool, runs: bool) -> Iterator[Verdict]:

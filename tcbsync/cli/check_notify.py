@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 GONE = "errcode 93000"
 HELP = "look at its address in the configuration, and at service.proxy; it is tried from this host, as this user"
+UNREAD = "nobody is notified there until it can be had and a running daemon has read it, at `tcbsync reload`"
 NEW_ROBOT = "add a robot to the group anew, and put its address into the configuration"
 
 
@@ -31,7 +32,7 @@ async def points(config: Config, *, is_offline: bool, sends: bool) -> AsyncItera
 
     found = places(config)
     for problem in found.problems:
-        yield wrong("notifications", problem, "nobody is notified there until it can be had; everything else works")
+        yield wrong("notifications", problem, UNREAD)
     ca_file = None if config.service.ca_file is None else str(config.service.ca_file)
     try:
         way = way_out(config.service.proxy, ca_file, 1)
@@ -70,12 +71,11 @@ async def _reach(what: str, place: str, send: Send) -> Point:
 
 
 async def _try(what: str, hook: Hook, send: Send) -> Point:
-    from tcbsync.notify.post import attempt, written  # noqa: PLC0415 - see above
+    from tcbsync.notify.post import post  # noqa: PLC0415 - see above
     from tcbsync.notify.transitions import Notice  # noqa: PLC0415
 
     now = time.time()
-    body = written(hook, Notice("test", "test", "", now, now), socket.gethostname())
-    if (failure := await attempt(send, hook.url, body, hook.form)) is None:
+    if (failure := await post(send, hook, Notice("test", "test", "", now, now), socket.gethostname())) is None:
         return Point(what, is_right=True, found=f"{hook.origin} took a test message")
     advice = NEW_ROBOT if failure.reason.startswith(GONE) else HELP
     return wrong(what, f"{hook.origin} did not take a test message: {failure.reason}", advice)

@@ -36,6 +36,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 SOURCES = ("secret_env", "secret_file", "secret", "token_file", "token_command", "token_url", "no_token")
 WEB = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 URL_SOURCES = ("url", "url_env", "url_file")
+VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 HOOK = re.compile(r"https?://[^/?#\s@]+([/?]\S*)?")
 SECRET = re.compile(r"[0-9a-f]{32}")
 """WeChat's app secrets. One that is put where its name belongs would be shown as "not found"."""
@@ -188,7 +189,9 @@ def _check_address(place: WebhookConfig | HeartbeatConfig, key: str, mistakes: M
         value = getattr(place, source)
         if source == "url" and not is_address(value):
             mistakes.add(f"{key}.url", "must be a URL that begins with https:// or http://, with no login in it")
-        if source != "url" and (not value or "://" in value):
+        if source == "url_env" and value and "://" not in value and not VARIABLE.fullmatch(value):
+            mistakes.add(f"{key}.url_env", "must be the name of a variable of the environment")
+        if source != "url" and (not value or "://" in value or (source == "url_file" and "?" in value)):
             looks = "looks like the address itself" if value else "is empty"
             mistakes.add(f"{key}.{source}", f"must be the name of where the address is, and {looks}")
 

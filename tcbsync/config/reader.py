@@ -27,6 +27,8 @@ refused in the end. A wrong value of an option that has a default is replaced by
 
 NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 
+ADDRESS = re.compile("[/?=]")
+"""No key has one of these. A webhook's address that stands where a key should has, and is a secret."""
 NULL, MERGE = "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge"
 
 
@@ -119,7 +121,8 @@ def _read_values(node: yaml.Node, kind: type, key: str, mistakes: Mistakes) -> d
     for mapping in _lineage(node):
         for name_node, value_node in mapping.value:
             name = name_node.value if isinstance(name_node, yaml.ScalarNode) else "?"
-            inner = f"{key}.{name}" if key else name
+            told = "?" if name not in fields and ADDRESS.search(name) else name
+            inner = f"{key}.{told}" if key else told
             if name_node.tag == MERGE or (mapping is not node and name in values):
                 continue
             mistakes.lines[inner] = name_node.start_mark.line + 1

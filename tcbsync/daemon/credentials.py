@@ -61,7 +61,7 @@ def read_secret(what: str, key: str, given: tuple[str | None, str | None, str | 
         text = os.environ.get(variable, "")
     else:
         path = Path(os.path.expandvars(name or ""))
-        where = f"{path} ({key}_file)"
+        where = f"{name} ({key}_file)"  # as it is written: what a variable in it holds may be the secret itself
         try:
             text = path.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:

@@ -2,7 +2,8 @@
 
 The rule: all of it lives in tasks of its own, for which nothing waits, and its failure harms nothing: a defect in it
 ends it, and the daemon goes on. What was told is in a small file beside the manifest, so that a restart does not tell
-it again; it is written when one webhook at least has taken everything.
+it again: of each message, when one webhook that wants it has taken it. A webhook that comes later, or under another
+address, is told what stands.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
     from tcbsync.config.schema import Config
     from tcbsync.notify.transitions import Notice
-    from tcbsync.status import MirrorStatus
     from tcbsync.store.report import Report
+    from tcbsync.verdict import Told
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ class Notifying:
         self._report_of = report_of
         self._silent = silent
         self._is_configured = False
-        self._seen: tuple[list[MirrorStatus], dict[str, Any]] | None = None
+        self._seen: Told | None = None
         self._news = asyncio.Event()
         self._news.set()
         self._transitions: Transitions | None = None
@@ -104,9 +105,9 @@ class Notifying:
         self._config, self._is_configured = config, False
         self._news.set()
 
-    def look(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
-        """Take in what the status shows now. Never waits."""
-        self._seen = mirrors, service
+    def look(self, answer: Told) -> None:
+        """Take in what the status shows now, as JSON has it. Never waits."""
+        self._seen = answer
         if self._posts:
             self._news.set()
 
@@ -123,7 +124,7 @@ class Notifying:
                         self._transitions.settle_seconds = self._config.notify.settle_seconds
                 if self._posts and self._seen is not None:
                     seen, self._seen = self._seen, None
-                    await self._decide(*seen)
+                    await self._decide(seen)
                 if self._has_to_note():
                     await asyncio.to_thread(self._note)
         except Exception:
@@ -135,26 +136,29 @@ class Notifying:
                 self._note()  # at once: it is small, and whoever ends may be killed soon
 
     async def _begin(self, config: Config) -> None:
-        """Let the posts work that are configured. What waits for one that was there before goes on waiting."""
+        """Let the posts work that are configured. One that was there before goes on, unless it has given up."""
         found = await asyncio.to_thread(places, config)
         working = found, config.service.proxy, config.service.ca_file
-        if working == self._working:
+        known = {post.hook: post for post in self._posts if not post.has_given_up}
+        if working == self._working and len(known) == len(self._posts):
             return
         self._working = working
         await self._end()
         for problem in found.problems:
             log.error("nobody is notified there: %s", problem)
-        known = {post.hook: post for post in self._posts}
         for post in self._posts:
-            if post.hook not in found.hooks:
+            if post.hook not in known or post.hook not in found.hooks:
                 self._past += post.counts
         host = socket.gethostname()
         self._posts = [known.get(hook) or Post(hook, host) for hook in dict.fromkeys(found.hooks)]
         for post in self._posts:
-            post.on_done = self._news.set
+            post.on_sent = self._arrived
         self._heartbeat = Heartbeat(*found.heartbeat, self._silent) if found.heartbeat else None
         self._problems = found.problems
-        if self._transitions is None and self._posts:
+        if self._transitions is not None:
+            newcomers = [post for post in self._posts if post.hook not in known]
+            await self._tell(self._transitions.standing(time.time()), newcomers)
+        elif self._posts:
             self._transitions = await asyncio.to_thread(self._remembered)
         if self._posts or self._heartbeat:
             self._tasks = [asyncio.create_task(self._work(config), name="notifications")]
@@ -162,34 +166,48 @@ class Notifying:
     async def _work(self, config: Config) -> None:
         service = config.service
         ca_file = None if service.ca_file is None else str(service.ca_file)
-        way = way_out(service.proxy, ca_file, len(self._posts) + 1)
         try:
-            send = way.open().send
-            async with asyncio.TaskGroup() as tasks:
-                for post in self._posts:
-                    tasks.create_task(post.deliver(send))
-                if self._heartbeat is not None:
-                    tasks.create_task(self._heartbeat.beat(send))
+            way = way_out(service.proxy, ca_file, len(self._posts) + 1)
+            try:
+                send = way.open().send
+                async with asyncio.TaskGroup() as tasks:
+                    for post in self._posts:
+                        tasks.create_task(post.deliver(send))
+                    if self._heartbeat is not None:
+                        tasks.create_task(self._heartbeat.beat(send))
+            finally:
+                await way.close()
+        except ConfigError as error:
+            log.error("nobody is notified: %s", error)  # noqa: TRY400 - the operator's to mend; no defect
+            self._problems, self._working = (f"nobody is notified: {error}",), None  # the next reload tries again
         except Exception:
             log.exception("notifications end here: a defect of this program; everything else goes on")
-            self._problems = ("notifications have ended, see the log",)
-        finally:
-            await way.close()
+            self._problems, self._working = ("notifications have ended, see the log",), None
 
-    async def _decide(self, mirrors: list[MirrorStatus], service: dict[str, Any]) -> None:
+    async def _decide(self, seen: Told) -> None:
         assert self._transitions is not None, "there are posts"
-        for notice in self._transitions.look(sight(mirrors, service), time.time()):
+        await self._tell(self._transitions.look(sight(seen), time.time()), self._posts)
+
+    async def _tell(self, notices: list[Notice], posts: list[Post]) -> None:
+        for notice in notices:
             named = await asyncio.to_thread(self._with_paths, notice)
-            for post in self._posts:
+            for post in posts:
                 post.put(named)
+            if notice.what == "recovered" and not any(post.wants(notice) for post in self._posts):
+                self._arrived(notice)
+
+    def _arrived(self, notice: Notice) -> None:
+        assert self._transitions is not None, "it has decided that this is worth a message"
+        self._transitions.arrived(notice)
+        self._news.set()
 
     def _with_paths(self, notice: Notice) -> Notice:
         if notice.what != "failed":
             return notice
         try:
             report = self._report_of(notice.mirror)
-            failures = report.failures(NAMED) if report else []
-            problems = report.problems(NAMED) if report else []
+            failures = report.failures(NAMED) if report and notice.kind == "failed" else []
+            problems = report.problems(NAMED) if report and notice.kind == "unreadable" else []
         except StateError:  # they would have been nice to have
             return notice
         paths = [failure.path for failure in failures] + [path or "." for path, _, blocks, _ in problems if blocks]
@@ -205,9 +223,8 @@ class Notifying:
         return transitions
 
     def _has_to_note(self) -> bool:
-        """Whether what was told is not written down yet, and one webhook at least has taken all of it."""
-        told = self._transitions.remembered() if self._transitions else self._written
-        return told != self._written and any(post.is_done for post in self._posts)
+        """Whether what was told, and has arrived, is not written down yet."""
+        return self._transitions is not None and self._transitions.remembered() != self._written
 
     def _note(self) -> None:
         assert self._transitions is not None, "it has something to be noted"

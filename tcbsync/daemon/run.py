@@ -212,10 +212,10 @@ class Daemon:
             return str(error)
         tallies = {mirror.name: mirror.parts.tally for mirror in self._assembly.mirrors}
         self.changes.take(mirrors, tallies, asyncio.get_running_loop().time())
-        service = status.service_status(self._assembly.pace)
+        answer = status.as_json(mirrors, status.service_status(self._assembly.pace))
         if self.notifying is not None:
-            self.notifying.look(mirrors, service)
-        first = headlines(status.as_json(mirrors, service), time.time())
+            self.notifying.look(answer)
+        first = headlines(answer, time.time())
         return " ".join([*first, "; ".join(map(status.line, mirrors))])
 
     async def _mirrors(self) -> list[status.MirrorStatus]:

@@ -10,10 +10,10 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from tcbsync.core.words import plural, printable, span
+from tcbsync.core.words import printable, span
 from tcbsync.notify.transitions import WHAT
 from tcbsync.notify.wording import OVER, TEXTS, UNITS
-from tcbsync.verdict import sentence
+from tcbsync.verdict import filled, sentence
 
 if TYPE_CHECKING:
     from tcbsync.notify.transitions import Notice
@@ -43,18 +43,12 @@ class Text(NamedTuple):
 
 def text(notice: Notice, language: Language) -> Text:
     """Put a notice into words."""
-    values = {
-        "mirror": notice.mirror,
-        "count": f"{notice.count:,}",
-        "deletes": plural(notice.count, "delete"),
-        "wait": "waits" if notice.count == 1 else "wait",
-        "files": plural(notice.count, "file"),
-    }
     if notice.what == "recovered":
-        return Text(OVER[language][notice.kind].format(**values), _lasted(notice, language), "", "", "")
+        return Text(filled(OVER[language][notice.kind], notice.mirror), _lasted(notice, language), "", "", "")
     headline, advice, command = TEXTS[language][notice.kind]
     reason = cut(sentence(printable(notice.reason)), LONGEST_LINE)
-    return Text(headline.format(**values), reason, _files(notice, language), advice, command)
+    headline = filled(headline, notice.mirror, notice.count)
+    return Text(headline, reason, _files(notice, language), advice, command)
 
 
 def _lasted(notice: Notice, language: Language) -> str:
@@ -81,6 +75,7 @@ def generic(notice: Notice, host: str, language: Language) -> bytes:
     named = f"{colon}{told.files}" if told.files else ""
     document: dict[str, Any] = {
         "what": notice.what,
+        "kind": notice.kind,
         "over": WHAT[notice.kind] if notice.what == "recovered" else None,
         "mirror": notice.mirror or None,
         "since": _iso(notice.since),

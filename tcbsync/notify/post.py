@@ -139,13 +139,17 @@ def _judged(answer: Any, form: str) -> Failure | None:
     return Failure(f"errcode {code}{f': {meaning}' if meaning else ''}", code not in BUSY_CODES, wish)
 
 
-def written(hook: Hook, notice: Notice, host: str) -> bytes:
-    """Write a message as a webhook wants it. `host`: the name of this one."""
+async def post(send: Send, hook: Hook, notice: Notice, host: str) -> Failure | None:
+    """Write a message as a webhook wants it, and POST it. `host`: the name of this one. Gives as `attempt` does."""
     write = messages.wecom if hook.form == "wecom" else messages.generic
-    return write(notice, host, hook.language)
+    try:
+        body = write(notice, host, hook.language)
+    except Exception as error:  # noqa: BLE001 - whatever it may be, no other message suffers from it
+        return Failure(f"{type(error).__name__}, a defect of this program", is_refusal=True)
+    return await attempt(send, hook.url, body, hook.form)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiting:
     notice: Notice
     refusals: int = 0
@@ -163,8 +167,8 @@ class Post:
         waiting: int = WAITING,
     ) -> None:
         self.hook = hook
-        self.on_done: Callable[[], None] = lambda: None
-        """Is called when nothing waits any more."""
+        self.on_sent: Callable[[Notice], None] = lambda _: None
+        """Is called with each message that has arrived."""
         self.trouble = ""
         """Why messages do not arrive; empty: they do, as far as is known."""
         self.counts: Counter[str] = Counter()
@@ -177,6 +181,7 @@ class Post:
         self._news = asyncio.Event()
         self._sent: deque[float] = deque(maxlen=ROBOT_MESSAGES)
         self._failures = 0
+        self._on_its_way: _Waiting | None = None
 
     def __repr__(self) -> str:
         return f"<Post to {self.hook.origin}, {len(self._waiting)} waiting>"
@@ -186,32 +191,45 @@ class Post:
         """Whether nothing waits."""
         return not self._waiting
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether it has given up what it was told last."""
+        return bool(self.trouble) and self.is_done
+
+    def wants(self, notice: Notice) -> bool:
+        """Whether this webhook asks for it; for an end, whether it asks for what is over, or for nothing but ends."""
+        troubles = set(self.hook.about) - {"recovered"}
+        if notice.what not in self.hook.about:
+            return False
+        return notice.what != "recovered" or not troubles or not troubles.isdisjoint(notice.told)
+
     def put(self, notice: Notice) -> None:
         """Let a message wait for its turn, if this webhook wants it. Never waits."""
-        if notice.what not in self.hook.about:
+        if not self.wants(notice):
             return
         if len(self._waiting) >= self._most:
-            same = (each for each in self._waiting if each.notice.mirror == notice.mirror)
-            self._give_up(next(same, self._waiting[0]), "too many wait")
+            idle = [each for each in self._waiting if each is not self._on_its_way]
+            same = (each for each in idle if each.notice.mirror == notice.mirror)
+            self._give_up(next(same, idle[0]), "too many wait")
         self._waiting.append(_Waiting(notice))
         self._news.set()
 
     async def deliver(self, send: Send) -> None:
         """Post what waits, and what comes, until cancelled."""
         while True:
-            await self._news.wait()
             self._news.clear()
             while self._waiting:
-                waiting = self._waiting[0]
                 await self._keep_to_the_robots_pace()
-                failure = await attempt(
-                    send, self.hook.url, written(self.hook, waiting.notice, self._host), self.hook.form
-                )
+                waiting = self._on_its_way = self._waiting[0]
+                try:
+                    failure = await post(send, self.hook, waiting.notice, self._host)
+                finally:
+                    self._on_its_way = None
                 if failure is None:
                     self._arrived(waiting)
                 else:
                     await asyncio.sleep(self._failed(waiting, failure))
-            self.on_done()
+            await self._news.wait()
 
     async def _keep_to_the_robots_pace(self) -> None:
         if self.hook.form != "wecom":
@@ -227,7 +245,8 @@ class Post:
         if self.trouble:
             log.info("notifications to %s arrive again", self.hook.origin)
             self.trouble = ""
-        self._drop(waiting)
+        self._waiting.remove(waiting)
+        self.on_sent(waiting.notice)
 
     def _failed(self, waiting: _Waiting, failure: Failure) -> float:
         """Note a failure. Gives how long to wait before the next try."""
@@ -243,20 +262,12 @@ class Post:
         return max(failure.wish, self._patience.wait(self._failures))
 
     def _give_up(self, waiting: _Waiting, reason: str) -> None:
-        if self._drop(waiting):
-            self.counts["given_up"] += 1
-            log.warning(
-                "a notification to %s is given up (%s, %s): %s",
-                self.hook.origin,
-                waiting.notice.what,
-                waiting.notice.mirror or "all mirrors",
-                reason,
-            )
-
-    def _drop(self, waiting: _Waiting) -> bool:
-        """Take it from what waits. Another may have taken its place while it was on its way."""
-        for place, each in enumerate(self._waiting):
-            if each is waiting:
-                del self._waiting[place]
-                return True
-        return False
+        self._waiting.remove(waiting)
+        self.counts["given_up"] += 1
+        log.warning(
+            "a notification to %s is given up (%s, %s): %s",
+            self.hook.origin,
+            waiting.notice.what,
+            waiting.notice.mirror or "all mirrors",
+            reason,
+        )

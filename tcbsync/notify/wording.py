@@ -1,38 +1,45 @@
-"""The sentences of messages, in English and Chinese. The headlines are those of `status`, where it has one."""
+"""The sentences of messages, in English and Chinese. The English headlines are those of `status`, where it has one."""
 
 from __future__ import annotations
+
+from tcbsync.verdict import HEADLINES
 
 TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
     "en": {
         "unseen": (
-            "The folder of {mirror} cannot be seen.",
+            HEADLINES["unseen"],
             "It goes on by itself when the folder is back. To see how things are:",
             "tcbsync status",
         ),
         "held": (
-            "{deletes} of {mirror} {wait} for you.",
+            HEADLINES["held"],
             "Put the files back, or look at the list and let them go:",
             "tcbsync held",
         ),
         "failed": ("{files} of {mirror} could not be mirrored.", "To see which, and why:", "tcbsync failed"),
+        "unreadable": (
+            "{paths} of {mirror} cannot be looked at.",
+            "Nothing there is sent or deleted. To see which, and why:",
+            "tcbsync failed",
+        ),
         "offline": (
-            "The service cannot be reached.",
+            HEADLINES["offline"],
             "It goes on by itself when the service answers. To see what is in the way:",
             "tcbsync check",
         ),
         "blocked": (
-            "The service lets nothing through.",
+            HEADLINES["blocked"],
             "Nothing is sent until this is mended. To see how:",
             "tcbsync check",
         ),
         "stalled": (
-            "The state directory takes no more.",
+            HEADLINES["stalled"],
             "Nothing is sent until it can be written again. To see how things are:",
             "tcbsync status",
         ),
-        "paused": ("The service asked for a pause.", "It goes on by itself. To see when:", "tcbsync status"),
+        "paused": (HEADLINES["paused"], "It goes on by itself. To see when:", "tcbsync status"),
         "full": (
-            "The cloud's storage is used up.",
+            HEADLINES["full"],
             "Uploads wait until there is room: delete what nobody needs, or buy more. To see how things are:",
             "tcbsync status",
         ),
@@ -54,6 +61,11 @@ TEXTS: dict[str, dict[str, tuple[str, str, str]]] = {
             "查看是哪些文件、什么原因：",
             "tcbsync failed",
         ),
+        "unreadable": (
+            "镜像 {mirror} 有 {count} 个路径无法查看。",
+            "那里的内容既不上传也不删除。查看是哪些路径、什么原因：",
+            "tcbsync failed",
+        ),
         "offline": ("连不上服务。", "服务恢复后自动继续。查看问题出在哪里：", "tcbsync check"),
         "blocked": ("服务拒绝了所有请求。", "处理好之前什么都不会上传。查看如何处理：", "tcbsync check"),
         "stalled": ("状态目录写不进去了。", "能写之前什么都不会上传。查看现状：", "tcbsync status"),
@@ -72,6 +84,7 @@ OVER: dict[str, dict[str, str]] = {
         "unseen": "The folder of {mirror} can be seen again.",
         "held": "No delete of {mirror} waits for you any more.",
         "failed": "All files of {mirror} could be mirrored.",
+        "unreadable": "Every path of {mirror} can be looked at again.",
         "offline": "The service can be reached again.",
         "blocked": "The service lets us through again.",
         "stalled": "The state directory can be written again.",
@@ -82,6 +95,7 @@ OVER: dict[str, dict[str, str]] = {
         "unseen": "又能看到镜像 {mirror} 的目录了。",
         "held": "镜像 {mirror} 不再有等您确认的删除。",
         "failed": "镜像 {mirror} 的文件都已能同步。",
+        "unreadable": "镜像 {mirror} 的所有路径又都能查看了。",
         "offline": "服务又能连上了。",
         "blocked": "服务重新接受请求了。",
         "stalled": "状态目录又能写了。",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tcbsync import status
 from tcbsync.cloud.codes import MEANINGS
 from tcbsync.core.words import span
-from tcbsync.verdict import verdicts
+from tcbsync.verdict import sentence, verdicts
 
 if TYPE_CHECKING:
     from tcbsync.store.answers import Failure
@@ -38,7 +38,7 @@ def advice(failure: Failure, now: float) -> tuple[str, str, str]:
     meaning = MEANINGS.get(failure.code)
     hint = meaning.advice if meaning else ""
     reason = failure.reason.removesuffix(f" ({hint})")
-    told = LOCAL.get(failure.code) or _sentence(hint)
+    told = LOCAL.get(failure.code) or sentence(hint).removesuffix(".")
     reason = reason.partition(f"{failure.path}: ")[2] or reason  # the path stands beside it anyway
     reason = reason.removeprefix(f"{failure.path} ")
     if not told:
@@ -49,8 +49,4 @@ def advice(failure: Failure, now: float) -> tuple[str, str, str]:
         when = "is tried now"
     else:
         when = f"next try in {span(failure.next_at - now)}"
-    return _sentence(reason), told, when
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:].rstrip(".")
+    return sentence(reason).removesuffix("."), told, when

@@ -88,11 +88,12 @@ def test_a_heartbeat_that_is_not_heard(stage: Stage, group: Robot) -> None:
 
 
 def test_an_address_that_cannot_be_had(stage: Stage) -> None:
-    """It is named by its key."""
+    """It is named by its key; a running daemon has to be told when it can be had, which is said."""
     stage.configure(notify={"webhooks": [{"url_file": "/no/such/file"}]})
 
-    _, found, _ = wrong(stage, "notifications")
+    _, found, advice = wrong(stage, "notifications")
 
+    assert advice.endswith("until it can be had and a running daemon has read it, at `tcbsync reload`")
     assert found.startswith("the address cannot be read from /no/such/file (notify.webhooks[0].url_file): No such file")
 
 

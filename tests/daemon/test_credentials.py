@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tcbsync.cloud.sources import CommandSource, FileSource, NoToken, SecretSource, UrlSource
-from tcbsync.config.schema import CredentialsConfig
+from tcbsync.config.schema import CredentialsConfig, WebhookConfig
 from tcbsync.core.errors import ConfigError
-from tcbsync.daemon.credentials import token_source
+from tcbsync.daemon.credentials import address, token_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -80,3 +80,17 @@ def test_a_secret_that_cannot_be_had(
 
     with pytest.raises(ConfigError, match=words):
         token_source(CredentialsConfig(appid=APPID, **options))
+
+
+@pytest.mark.parametrize("file", ["$HOOK", "${HOOK}", "/run/${HOOK}"])
+def test_a_variable_that_holds_the_secret_itself_is_not_shown(monkeypatch: pytest.MonkeyPatch, file: str) -> None:
+    """Where the name of a file was asked for: the option is named as it is written."""
+    monkeypatch.setenv("HOOK", "https://hooks.example/hush")
+
+    with pytest.raises(ConfigError) as refused:
+        address(WebhookConfig(url_file=file), "notify.webhooks[0]")
+
+    assert str(refused.value).startswith(
+        f"the address cannot be read from {file} (notify.webhooks[0].url_file): No such"
+    )
+    assert "hush" not in f"{refused.value!r} {refused.value}"

@@ -7,17 +7,21 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import certifi
 import pytest
 
 from tcbsync.config.schema import HeartbeatConfig, NotifyConfig, WebConfig, WebhookConfig
 from tcbsync.daemon.notifying import FILE_NAME, Notifying
 from tcbsync.emulator.faults import Fault
+from tcbsync.status import as_json
 from tests.cloud.scripted import receive, serving
 from tests.daemon.steering import Steered, steered
 from tests.engine.world import PREFIX, eventually
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from tcbsync.emulator.server import Emulator
+    from tcbsync.notify.transitions import Notice
     from tests.engine.world import World
 
 pytestmark = pytest.mark.slow
@@ -56,6 +61,17 @@ async def daemon_of(world: World, notify: NotifyConfig) -> AsyncIterator[Steered
 def refuse(emulator: Emulator, files: str = "*bad*") -> None:
     """Let the cloud refuse some files for good."""
     emulator.install(Fault(call="uploadfile", kind="errcode", errcode=40097, key=f"{PREFIX}{files}"))
+
+
+def noted(world: World) -> bytes:
+    """Give what the file says that was told."""
+    file = world.state / FILE_NAME
+    return file.read_bytes() if file.exists() else b""
+
+
+async def daemon_has_given_up(daemon: Steered, group: Robot) -> bool:
+    """Whether a message was refused for the last time."""
+    return group.requests == 3 and "do not arrive: HTTP 403" in (await daemon.ask("status"))["service"]["notice"]
 
 
 async def test_five_hundred_files_that_fail_are_one_message(world: World, emulator: Emulator, group: Robot) -> None:
@@ -110,7 +126,7 @@ async def test_a_reload_that_changes_something_else(world: World, group: Robot, 
 
 
 async def test_an_address_in_a_file(world: World, group: Robot, emulator: Emulator) -> None:
-    """It is read at the start, and anew at each reload."""
+    """It is read at the start, and anew at each reload; under the right one all is told that stands, and its end."""
     file = world.state.with_name("hook")
     file.write_text(f"{group.base}/wrong\n")
     refuse(emulator)
@@ -120,12 +136,112 @@ async def test_an_address_in_a_file(world: World, group: Robot, emulator: Emulat
         await eventually(lambda: group.requests)
         file.write_text(group.hook)
         await daemon.reload()
-        world.write("bad2")
+        await eventually(lambda: group.documents)
+        await eventually(lambda: b'"failed"' in noted(world))
         emulator._service.script.clear()
         await daemon.ask("retry", mirror="")
+        await eventually(lambda: len(group.documents) == 2)
+
+    assert group.told == [("failed", "site"), ("recovered", "site")]
+    assert [document["repeated"] for document in group.documents] == [False, False]
+    assert group.documents[0]["paths"] == ["bad"]
+
+
+async def test_a_webhook_that_is_added(world: World, group: Robot, emulator: Emulator) -> None:
+    """It is told what stands already; who was told before is told nothing twice."""
+    refuse(emulator)
+    world.write("bad")
+    with robot() as other:
+        async with daemon_of(world, told_at(group.hook)) as daemon:
+            await eventually(lambda: group.documents)
+            daemon.config = replace(daemon.config, notify=told_at(group.hook, other.hook))
+            await daemon.reload()
+            await eventually(lambda: other.documents)
+            await asyncio.sleep(4)
+
+    assert group.told == other.told == [("failed", "site")]
+
+
+@pytest.mark.parametrize("others", [(), ("recovered",), ("held", "recovered")])
+async def test_what_nobody_took_is_told_after_a_restart(
+    world: World, group: Robot, emulator: Emulator, others: tuple[Any, ...]
+) -> None:
+    """Refused three times, and given up, is not told; nor by a webhook that has nothing of it to take."""
+    refuse(emulator)
+    world.write("bad")
+    group.always = Answer(403)
+    with robot() as other:
+        hooks = [WebhookConfig(url=group.hook), WebhookConfig(url=other.hook, about=others)]
+        notify = NotifyConfig(settle_seconds=0.5, webhooks=tuple(hooks[: 2 if others else 1]))
+        async with daemon_of(world, notify) as daemon:
+            await eventually(lambda: daemon_has_given_up(daemon, group), 60)
+        before = noted(world)
+        group.always = None
+        async with daemon_of(world, notify):
+            await eventually(lambda: group.documents)
+
+    assert b"failed" not in before
+    assert group.told == [("failed", "site")]
+    assert other.told == []
+
+
+async def test_what_was_given_up_is_told_at_a_reload(world: World, group: Robot, emulator: Emulator) -> None:
+    """The other side was mended, and the address is as it was: whoever reloads has it told what stands."""
+    refuse(emulator)
+    world.write("bad")
+    group.always = Answer(403)
+    async with daemon_of(world, told_at(group.hook)) as daemon:
+        await eventually(lambda: daemon_has_given_up(daemon, group), 60)
+        group.always = None
+        await daemon.reload()
+        await eventually(lambda: group.documents)
+        await daemon.reload()
+        await asyncio.sleep(4)
+        notice = (await daemon.ask("status"))["service"]["notice"]
+
+    assert group.told == [("failed", "site")]
+    assert not notice
+
+
+async def test_paths_that_cannot_be_looked_at(world: World, group: Robot, emulator: Emulator) -> None:
+    """They are no files that failed: each is told with its own number and names, as status counts them."""
+    refuse(emulator)
+    world.write("bad")
+    for spelling in ("\u00e9", "e\u0301"):
+        world.write(spelling)
+    async with daemon_of(world, told_at(group.hook)):
+        await eventually(lambda: len(group.documents) == 2)
+
+    files, paths = sorted(group.documents, key=lambda each: str(each["kind"]))
+    assert (files["kind"], files["count"], files["paths"]) == ("failed", 1, ["bad"])
+    assert (paths["kind"], paths["count"], len(paths["paths"])) == ("unreadable", 1, 1)
+    assert paths["text"].startswith("1 path of site cannot be looked at: ")
+
+
+async def test_a_stop_in_the_midst_of_a_decision(
+    world: World, group: Robot, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was decided, and has reached no webhook, is told by the next daemon."""
+    refuse(emulator)
+    world.write("bad")
+    is_amid, may_go_on = threading.Event(), threading.Event()
+
+    def slow(_: Notifying, notice: Notice) -> Notice:
+        is_amid.set()
+        may_go_on.wait(30)
+        return notice
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Notifying, "_with_paths", slow)
+        async with daemon_of(world, told_at(group.hook)):
+            await eventually(is_amid.is_set)
+    may_go_on.set()
+    before = noted(world)
+    async with daemon_of(world, told_at(group.hook)):
         await eventually(lambda: group.documents)
 
-    assert group.told == [("recovered", "site")]
+    assert b"failed" not in before
+    assert group.told == [("failed", "site")]
 
 
 async def test_an_address_that_cannot_be_had(
@@ -237,6 +353,36 @@ async def test_a_defect_in_it_ends_it_alone(
         notice = (await daemon.ask("status"))["service"]["notice"]
 
     assert notice == "notifications have ended, see the log"
+
+
+async def test_a_way_that_cannot_be_opened(world: World, group: Robot, caplog: pytest.LogCaptureFixture) -> None:
+    """Certificates that cannot be read are said, in log and status, and tried again at the next reload."""
+
+    async def is_told() -> bool:
+        notifying.look(as_json([], {"state": "offline", "last_error": "no answer"}))
+        return bool(group.documents)
+
+    ca_file = world.state.with_name("ca.pem")
+    config = replace(world.config(world.mirror()), notify=told_at(group.hook))
+    config = replace(config, state_dir=world.state.with_name("own"), service=replace(config.service, ca_file=ca_file))
+    config.state_dir.mkdir(mode=0o700)
+    notifying = Notifying(config, lambda _: None, list)
+    task = asyncio.create_task(notifying.live())
+    try:
+        await eventually(lambda: notifying.notice)
+        troubled = notifying.notice
+        ca_file.write_bytes(Path(certifi.where()).read_bytes())
+        notifying.configure(config)
+        await eventually(lambda: not notifying.notice)
+        await eventually(is_told)
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+    missing = f"nobody is notified: service.ca_file {ca_file} cannot be used: No such file or directory"
+    assert troubled == missing
+    assert missing in caplog.messages
+    assert group.told == [("offline", None)]
 
 
 async def test_no_address_is_shown(

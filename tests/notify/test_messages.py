@@ -42,6 +42,7 @@ def test_the_fields_of_json() -> None:
 
     assert told == {
         "what": "failed",
+        "kind": "failed",
         "over": None,
         "mirror": "site",
         "since": "2027-01-15T06:00:00+00:00",
@@ -56,11 +57,27 @@ def test_the_fields_of_json() -> None:
     }
 
 
+def test_what_is_told_by_one_word_is_of_one_kind() -> None:
+    """A folder that is away and deletes that wait are both held; `kind` tells a script which of them it is."""
+    away, waiting = (json.loads(generic(notice(kind), "web-1", "en")) for kind in ("unseen", "held"))
+
+    assert (away["what"], waiting["what"]) == ("held", "held")
+    assert (away["kind"], waiting["kind"]) == ("unseen", "held")
+
+
+def test_a_reason_that_is_a_question() -> None:
+    """It ends as one, as in status."""
+    told = text(notice("unseen", reason="root /srv/site is missing; is the volume mounted?"), "en")
+
+    assert told.reason == "Root /srv/site is missing; is the volume mounted?"
+
+
 def test_the_fields_of_an_end() -> None:
     """It says what is over, and asks for nothing."""
     told = json.loads(generic(notice("offline", what="recovered", mirror="", count=0), "web-1", "en"))
 
-    assert (told["what"], told["over"], told["mirror"]) == ("recovered", "offline", None)
+    assert (told["what"], told["kind"], told["over"]) == ("recovered", "offline", "offline")
+    assert told["mirror"] is None
     assert told["text"] == "The service can be reached again. It took 2 h."
     assert told["advice"] is told["command"] is None
 

@@ -8,6 +8,7 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from tcbsync.notify import post as posting
@@ -28,9 +29,8 @@ NOW = time.time()
 
 def notice(what: str = "held", mirror: str = "site", **told: Any) -> Notice:
     """Make a notice of just now."""
-    return Notice(
-        **{"what": what, "kind": "held", "mirror": mirror, "at": time.time(), "since": NOW, "count": 1, **told}
-    )
+    values: dict[str, Any] = {"kind": "held", "mirror": mirror, "at": time.time(), "since": NOW, "count": 1}
+    return Notice(**{"what": what, "told": ("held",), **values, **told})
 
 
 @asynccontextmanager
@@ -62,6 +62,26 @@ async def test_a_message_is_posted_as_each_wants_it(group: Robot) -> None:
     assert len(group.contents) == 1
     assert (plain.counts["sent"], robot.counts["sent"]) == (2, 1)
     assert plain.is_done
+
+
+ENDS = {
+    "of what it asks for": (("held", "recovered"), ("held",), True),
+    "of what it does not ask for": (("held", "recovered"), ("offline",), False),
+    "of several": (("blocked", "recovered"), ("blocked", "offline"), True),
+    "where it asks for ends alone": (("recovered",), ("offline",), True),
+    "where it asks for no end": (("held",), ("held",), False),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_an_end_goes_to_who_asks_for_what_is_over(name: str) -> None:
+    """Who is not told that it is out of reach is not told that it is back."""
+    about, told, is_wanted = ENDS[name]
+    post = Post(Hook("http://127.0.0.1:9/", "json", about), "web-1")
+
+    post.put(notice("recovered", told=told))
+
+    assert post.is_done is not is_wanted
 
 
 LATER = {
@@ -210,6 +230,56 @@ def test_what_waits_is_bounded() -> None:
 
     assert kept[-2:] == [[1, 3, 4], [3, 4, 5]]
     assert post.counts["given_up"] == 2
+
+
+async def test_what_waits_goes_on_after_a_break(group: Robot) -> None:
+    """A reload ends the delivery amid it and begins another: nothing has to happen for what waited to be sent."""
+    group.always = Answer(503)
+    post = Post(Hook(group.hook, "json", ALL), "web-1", QUICK)
+    async with delivering(post):
+        post.put(notice())
+        await eventually(lambda: group.requests)
+    group.always = None
+    async with delivering(post):
+        await eventually(lambda: group.documents, 5)
+
+    assert group.told == [("held", "site")]
+
+
+async def test_what_is_on_its_way_gives_way_to_nothing() -> None:
+    """It is counted once: as sent, if it arrives; what gives way is the oldest of those that wait."""
+
+    async def send(*_: Any, **__: Any) -> Any:
+        is_asked.set()
+        await may_answer.wait()
+        return httpx.Response(204)
+
+    is_asked, may_answer = asyncio.Event(), asyncio.Event()
+    post = Post(Hook("http://127.0.0.1:9/", "json", ALL), "web-1", QUICK, waiting=2)
+    sent: list[int] = []
+    post.on_sent = lambda each: sent.append(each.count)
+    task = asyncio.create_task(post.deliver(send))
+    post.put(notice(count=1))
+    await is_asked.wait()
+    post.put(notice(count=2))
+    post.put(notice(count=3))
+    may_answer.set()
+    await eventually(lambda: post.is_done)
+    task.cancel()
+
+    assert sent == [1, 3]
+    assert (post.counts["sent"], post.counts["given_up"]) == (2, 1)
+
+
+async def test_what_cannot_be_written_is_given_up(group: Robot) -> None:
+    """A defect in a message harms no other: it is named by its class alone, and what comes next is told."""
+    post = Post(Hook(group.hook, "json", ALL), "web-1", QUICK)
+    async with delivering(post):
+        post.put(notice(at=float("inf")))
+        post.put(notice())
+        await eventually(lambda: post.is_done)
+
+    assert (post.counts["given_up"], group.told) == (1, [("held", "site")])
 
 
 @pytest.mark.parametrize(("failures", "least", "most"), [(1, 4, 6), (2, 8, 12), (8, 512, 768), (999, 720, 1080)])

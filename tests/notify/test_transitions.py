@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tcbsync.notify.transitions import DAY, HOUR, Notice, Transitions, sight
-from tcbsync.status import MirrorStatus, iso
+from tcbsync.status import MirrorStatus, as_json, iso
 
 NOW = 1_800_000_000.0
 SETTLE = 90.0
@@ -37,12 +37,17 @@ class Operator:
         self.transitions = transitions or Transitions(SETTLE)
         self.now = NOW
         self.notices: list[Notice] = []
+        self.is_deaf = False
+        """Nothing arrives."""
 
     def sees(self, *mirrors: MirrorStatus, seconds: float = SETTLE + LOOK, service: dict[str, Any] = WELL) -> None:
         """Look at this for so long."""
-        end = self.now + seconds
+        end, seen = self.now + seconds, sight(as_json([*mirrors] or [mirror()], service))
         while self.now < end:
-            self.notices += self.transitions.look(sight(mirrors or [mirror()], service), self.now)
+            for notice in self.transitions.look(seen, self.now):
+                self.notices.append(notice)
+                if not self.is_deaf:
+                    self.transitions.arrived(notice)
             self.now += LOOK
 
     @property
@@ -74,8 +79,7 @@ TROUBLES = {
     "root missing": Case(mirror(**MISSING), WELL, "held site", "unseen", 0, "root /srv/site is missing", NOW - 7),
     "deletes held": Case(mirror(state="held", hold="9 of 9", held_deletes=9), WELL, "held site", "held", 9, "9 of 9"),
     "files failed": Case(mirror(state="syncing", failed=500), WELL, "failed site", "failed", 500, ""),
-    "paths unseen": Case(mirror(state="syncing", problems=2), WELL, "failed site", "failed", 2, ""),
-    "both of them": Case(mirror(state="syncing", failed=3, problems=2), WELL, "failed site", "failed", 5, ""),
+    "paths unseen": Case(mirror(state="syncing", problems=2), WELL, "failed site", "unreadable", 2, ""),
     "no answer": Case(mirror(state="offline"), service("offline"), "offline", "offline"),
     "nothing let through": Case(mirror(state="paused"), service("blocked"), "blocked", "blocked"),
     "quota": Case(mirror(state="paused"), service("paused", "[45009]"), "quota", "paused", reason="[45009]"),
@@ -109,8 +113,48 @@ def test_what_passes_by_itself_is_not_told(name: str) -> None:
 
     for _ in range(20):
         operator.sees(case.status, service=case.service, seconds=SETTLE - LOOK)
-        operator.sees(seconds=LOOK)
+        operator.sees(seconds=SETTLE + LOOK)
     operator.sees(seconds=HOUR)
+
+    assert operator.told == []
+
+
+@pytest.mark.parametrize(("bad", "good", "told_after"), [(80, 20, 110), (44, 46, 180), (2, 80, 3690)])
+def test_what_comes_again_and_again_adds_up(bad: int, good: int, told_after: int) -> None:
+    """It is amiss though it never lasts: it is told when its times add up, and as one that began at the first."""
+    operator = Operator()
+
+    while operator.now < NOW + 3 * HOUR:
+        operator.sees(service=service("offline"), seconds=bad)
+        operator.sees(seconds=good)
+
+    assert operator.told == ["offline"]
+    assert NOW + SETTLE < operator.notices[0].at <= NOW + told_after + bad + good
+    assert operator.notices[0].since == NOW
+
+
+def test_what_comes_again_and_again_is_told_again_after_a_day() -> None:
+    """As what has never been away."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.now += DAY - 10 * SETTLE
+
+    while operator.now < NOW + DAY + 10 * SETTLE:
+        operator.sees(service=service("offline"), seconds=80)
+        operator.sees(seconds=20)
+
+    assert operator.told == ["offline", "offline"]
+
+
+def test_a_blip_or_two_are_not_told() -> None:
+    """What comes and goes within seconds, now and then, does not add up before it is forgotten."""
+    operator = Operator()
+    for _ in range(8):
+        operator.sees(service=service("paused"), seconds=10)
+        operator.sees(seconds=30)
+    for _ in range(100):
+        operator.sees(service=service("paused"), seconds=10)
+        operator.sees(seconds=SETTLE + LOOK)
 
     assert operator.told == []
 
@@ -193,6 +237,16 @@ def test_failed_files_of_a_folder_that_cannot_be_seen() -> None:
     assert operator.told == ["failed site", "held site"]
 
 
+def test_files_and_paths_are_told_apart() -> None:
+    """As status counts them; each has its own end."""
+    operator = Operator()
+    operator.sees(mirror(state="syncing", failed=2, problems=1))
+    operator.sees(mirror(state="syncing", problems=1))
+
+    told = [(notice.what, notice.kind, notice.count) for notice in operator.notices]
+    assert told == [("failed", "failed", 2), ("failed", "unreadable", 1), ("recovered", "failed", 2)]
+
+
 def test_each_mirror_for_itself() -> None:
     """Two mirrors, two messages; the end of one says nothing of the other."""
     operator = Operator()
@@ -232,6 +286,77 @@ def test_a_restart_repeats_nothing(name: str) -> None:
     assert after.notices[0].since == before.notices[0].since
 
 
+@pytest.mark.parametrize("name", TROUBLES)
+def test_a_restart_tells_what_has_not_arrived(name: str) -> None:
+    """What was decided, and read by nobody, is told by the next daemon, once."""
+    case = TROUBLES[name]
+    before = Operator()
+    before.is_deaf = True
+    before.sees(case.status, service=case.service, seconds=HOUR)
+
+    after = before.restarted()
+    after.sees(case.status, service=case.service, seconds=HOUR)
+
+    assert before.told == after.told == [case.told]
+
+
+def test_a_restart_tells_an_end_that_has_not_arrived() -> None:
+    """Who has read that it is out of reach learns that it is back; where it is not, there is nothing new to learn."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.is_deaf = True
+    operator.sees(seconds=2 * HOUR)
+    over, gone = operator.restarted(), operator.restarted()
+
+    over.sees(seconds=HOUR)
+    gone.sees(service=service("offline"), seconds=HOUR)
+
+    assert operator.told == ["offline", "recovered"]
+    assert over.told == ["recovered"]
+    assert gone.told == []
+    assert over.restarted().transitions.standing(over.now) == []
+
+
+def test_what_comes_late_to_a_second_webhook() -> None:
+    """What has arrived is what one of them has read last: the other's delay changes nothing of it."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.sees(seconds=HOUR)
+
+    operator.transitions.arrived(operator.notices[0])
+    after = operator.restarted()
+    after.sees(seconds=HOUR)
+
+    assert after.told == []
+
+
+def test_what_stands_is_given_to_who_comes_later() -> None:
+    """As it is now, and as for the first time; what is over, or was never told, is none of it."""
+    operator = Operator()
+    operator.sees(mirror("a", **MISSING), mirror("b", state="syncing", failed=3), mirror("c"))
+    over = service("offline")
+    operator.sees(mirror("a"), mirror("b", state="syncing", failed=2), mirror("c"))
+    operator.sees(mirror("a"), mirror("b", state="syncing", failed=2), mirror("c", **MISSING), service=over, seconds=9)
+
+    standing = operator.transitions.standing(operator.now)
+
+    assert standing == [Notice("failed", "failed", "b", operator.now, NOW, 2)]
+
+
+def test_an_end_that_nobody_has_read_stands_too() -> None:
+    """Who comes under a mended address learns that it is over; where it had arrived, there is nothing to learn."""
+    deaf, heard = Operator(), Operator()
+    for operator in (deaf, heard):
+        operator.sees(service=service("offline"))
+        operator.is_deaf = operator is deaf
+        operator.sees()
+
+    told, nothing = (each.transitions.standing(each.now) for each in (deaf, heard))
+
+    assert [(notice.what, notice.kind, notice.since) for notice in told] == [("recovered", "offline", NOW)]
+    assert nothing == []
+
+
 def test_a_restart_forgets_no_flap() -> None:
     """What is told as come back is known as such after a restart, too."""
     operator = Operator()
@@ -250,7 +375,7 @@ def test_short_troubles_after_one_that_was_told() -> None:
     operator.sees()
     for _ in range(6):
         operator.sees(service=service("offline"), seconds=SETTLE - LOOK)
-        operator.sees(seconds=LOOK)
+        operator.sees(seconds=SETTLE + LOOK)
 
     assert operator.told == ["offline", "recovered"]
 
@@ -263,6 +388,18 @@ def test_a_clock_that_is_set_back_while_a_trouble_is_new() -> None:
     operator.sees(service=service("offline"))
 
     assert operator.told == ["offline"]
+
+
+def test_how_long_it_took_by_a_clock_that_was_set_back() -> None:
+    """From then on at least: nothing began later than it ended."""
+    operator = Operator()
+    operator.sees(service=service("offline"))
+    operator.now -= DAY
+    operator.sees(service=service("offline"), seconds=HOUR)
+    operator.sees()
+
+    assert operator.told == ["offline", "recovered"]
+    assert HOUR <= operator.notices[1].at - operator.notices[1].since <= HOUR + 2 * SETTLE
 
 
 def test_a_clock_that_is_set_back() -> None:
@@ -288,10 +425,10 @@ def test_what_cannot_be_remembered(document: Any) -> None:
 
 
 def test_what_is_kept_is_bounded() -> None:
-    """Two places a mirror and the service, whatever happens for however long."""
+    """Three places a mirror and the service, whatever happens for however long."""
     operator = Operator()
     for number in range(300):
-        told = mirror(state="syncing", failed=number % 7, hold="x" if number % 2 else "")
+        told = mirror(state="syncing", failed=number % 7, problems=number % 5, hold="x" if number % 2 else "")
         operator.sees(told, service=service("offline") if number % 3 else WELL, seconds=60)
 
-    assert len(operator.transitions._cases) <= 3
+    assert len(operator.transitions._cases) <= 4

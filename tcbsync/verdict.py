@@ -1,7 +1,7 @@
 """Says first what a person must know or do: one sentence, what it means, and what to type. Pure.
 
-Terminal, page and systemd's STATUS line say it by these words. What is decided by is the status as JSON has it, from a
-daemon of this version or another: what is missing is not told.
+Terminal, page, systemd's STATUS line and notifications say it by these words. What is decided by is the status as JSON
+has it, from a daemon of this version or another: what is missing is not told.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 def verdicts(
     answer: Told, now: float, *, listings: Mapping[str, str] | None = None, bytes_per_second: float = 0.0
 ) -> list[Verdict]:
-    """Give all that stands in the way, the worst first; or else how well it goes. `now` in unix seconds.
+    """Give all that stands in the way, what explains the rest first; or else how well it goes. `now` in unix seconds.
 
     `listings`: how the list of each mirror's held deletes is called, where they, and what failed, are shown beside it;
     None: nothing is. `bytes_per_second`: how fast it went of late, where that is known.

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 SIZES = {100_000: 5, 1_000_000: 3}
 """Files, and pairs."""
-START = "start-up"
 
 
 def measure(stage: Stage, book: Book) -> list[Panel | Curves]:

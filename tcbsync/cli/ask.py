@@ -93,13 +93,12 @@ async def _status_despite(options: argparse.Namespace, error: ConfigError) -> in
     """Say what is wrong, and how the daemon goes on all the same, where one runs. Raises `error` where none does."""
     try:
         state_dir = state_dir_of(find_config(options.config))
-        is_daemon = state_dir is not None and at_work(state_dir)[1]
+        if state_dir is None or not at_work(state_dir)[1] or options.watch:
+            raise error
+        answer: dict[str, Any] = await ask_daemon(state_dir, "status")
     except TcbsyncError:
         raise error from None
-    if state_dir is None or not is_daemon or options.watch:
-        raise error
     warn(f"tcbsync: {error}\nThe daemon goes on with what it read before:\n")
-    answer: dict[str, Any] = await ask_daemon(state_dir, "status")
     asked = [mirror for mirror in answer["mirrors"] if mirror["name"] in options.mirror]
     _print_status(options, {**answer, "mirrors": asked or answer["mirrors"]})
     return exits.CONFIG

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tcbsync import status
 from tcbsync.cli.lines import Paper, Span, columns, laid
@@ -13,11 +13,10 @@ from tcbsync.status import seconds_of
 from tcbsync.verdict import Verdict, is_unseen, mood_of, sentence, until, verdicts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from tcbsync.cli.lines import Line
-
-    Told = Mapping[str, Any]
+    from tcbsync.verdict import Told
 
 WATCHING = {
     "inotify": "by events",

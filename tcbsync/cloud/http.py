@@ -109,7 +109,7 @@ def _parsed(origin: str) -> httpx.URL:
 def _failure(where: str, error: Exception) -> CloudError | FileChanged:
     match error:
         case CertificateRejected():
-            hint = "check this machine's clock, service.ca_file, and whether a proxy is in the way"
+            hint = "check this host's clock, service.ca_file, and whether a proxy is in the way"
             return Misconfigured(f"{where}: {error}", code="TLS", hint=hint)
         case httpx.LocalProtocolError():
             return FileChanged(f"{where}: {error}")

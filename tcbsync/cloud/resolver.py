@@ -58,7 +58,10 @@ class Resolver(AbstractResolver):
             except BaseException as error:  # noqa: BLE001 - it is theirs who asked
                 call.set_exception(error)
 
-        threading.Thread(target=carry_out, name="look-up", daemon=True).start()
+        try:
+            threading.Thread(target=carry_out, name="look-up", daemon=True).start()
+        except RuntimeError as error:
+            raise OSError(errno.EAGAIN, "there are too many threads") from error
         self._calls[asked] = call
         return call
 

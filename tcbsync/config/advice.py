@@ -45,7 +45,7 @@ def _about_secrets(config: Config, path: Path) -> Iterator[str]:
         files[path] = held
     for file, what in files.items():
         if _mode(file) & stat.S_IROTH and not file.is_relative_to(CLOUD_RUN):
-            yield f"{file} holds {what}, and everybody on this machine can read it: chmod o-rwx {file}"
+            yield f"{file} holds {what}, and everybody on this host can read it: chmod o-rwx {file}"
         for mirror in config.mirrors:
             if is_within(file, mirror.root):
                 yield f"{file} holds {what} and lies in the root of mirror {mirror.name}: it would be published"
@@ -83,14 +83,14 @@ def _about_hands(config: Config, path: Path) -> Iterator[str]:
 
 def _hand_of_another(file: Path) -> str:
     if _mode(file) & stat.S_IWOTH:
-        return f"everybody on this machine can change it: chmod o-w {file}"
+        return f"everybody on this host can change it: chmod o-w {file}"
     for each in (file, *file.parents):
         found = _stat(each)
         if found is not None and found.st_uid not in (0, os.geteuid()):
             return f"user {found.st_uid} can change it, who owns {each}: chown root {each}"
     for folder in file.parents:
         if _mode(folder) & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            return f"everybody on this machine can put another in its place: chmod o-w {folder}"
+            return f"everybody on this host can put another in its place: chmod o-w {folder}"
     return ""
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.events import WatchingChanged
 from tcbsync.core.keys import normal
+from tcbsync.local.glance import glanced
 from tcbsync.local.watch import Watcher, WatchMode, WatchState
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ PENDING_PATHS = 50_000
 """More paths than these that wait for the event loop become one: the root."""
 ARM_SECONDS = 0.5
 """So often it is asked whether a disk that did not answer was looked at."""
-END_SECONDS = 10.0
-"""Nobody waits longer for the threads to end: one that hangs in a dead disk does not."""
+END_SECONDS = 3.0
+"""Nobody waits longer for the threads to end: one that hangs in a dead disk does not. systemd gives all of us 15 s."""
 
 
 class Watching:
@@ -79,16 +80,19 @@ class Watching:
             yield self
         finally:
             self._is_over.set()
-            ending = asyncio.create_task(self._end(), name=f"{self.mirror.name}: end of the watcher")
-            if not (await asyncio.wait([ending], timeout=END_SECONDS))[0]:
-                log.warning(
-                    "%s: its watcher hangs, in a disk that does not answer; it is left behind", self.mirror.name
-                )
+            await self._end()
 
     async def _end(self) -> None:
-        if self._arming is not None:
-            await asyncio.wait([self._arming])
-        await asyncio.to_thread(self._watcher.stop)
+        name = self.mirror.name
+        try:
+            if self._arming is not None:
+                async with asyncio.timeout(END_SECONDS):
+                    await asyncio.wait([self._arming])
+            # In a thread that the end of the process does not wait for either.
+            root = self.mirror.parts.target.root
+            await glanced(f"{root}: end of its watcher", self._watcher.stop, END_SECONDS)
+        except TimeoutError:
+            log.warning("%s: its watcher hangs, in a disk that does not answer; it is left behind", name)
 
     async def _arm(self) -> None:
         """Arm the watches when a look has found that the disk answers, and have everything looked at once more."""

@@ -114,7 +114,7 @@ class Deletes:
             return False  # the rows wait for the service, as all others do
         except CloudError as error:
             if not excuses(error, self._pace, self._target.env, uploads=False):
-                await self._fail(jobs, error.code, str(error), is_final=isinstance(error, Refused))
+                await self._fail(jobs, error.code, error.reason, is_final=isinstance(error, Refused))
         except StateError:
             raise
         except Exception as error:

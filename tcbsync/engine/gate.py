@@ -31,7 +31,7 @@ class Gate:
     closed: Counter[str] = field(default_factory=Counter)
     """How often it was closed, by the state that it went into."""
     told: tuple[str, str] = ("ok", "")
-    """As which of its faces it was last told of."""
+    """The face that was last told."""
     _closed_at: float = 0.0
     _pause: float = 0.0
     _probed_until: float = 0.0

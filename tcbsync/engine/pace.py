@@ -105,7 +105,7 @@ class Pace:
     senders: int = 0
     """So many mirrors have something to send: they share the room for what is made ready."""
     tell: Callable[[Event], None] = silent
-    """Told when the state of a part of the service is another. Must neither raise nor wait."""
+    """Told when the face of a part of the service is another, see `Gate`. Must neither raise nor wait."""
     _told: str = "ok"
     _failures: int = OUTAGE_FAILURES - 1
     _changed: asyncio.Event = field(default_factory=asyncio.Event)

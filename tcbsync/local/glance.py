@@ -97,7 +97,7 @@ def _begin(place: str, work: Callable[[], Any], seconds: float | None) -> _Call:
     patience = ANSWER_SECONDS if seconds is None else seconds
     if before is not None:
         patience = max(patience, min(2 * before.took, LONGEST_SECONDS))
-    call = _last[place] = _Call(place, patience)
+    call = _Call(place, patience)
     call.set_running_or_notify_cancel()
 
     def carry_out() -> None:
@@ -110,5 +110,9 @@ def _begin(place: str, work: Callable[[], Any], seconds: float | None) -> _Call:
             call.took = time.monotonic() - call.began_at
             call.set_result(answer)
 
-    threading.Thread(target=carry_out, name="glance", daemon=True).start()
+    try:
+        threading.Thread(target=carry_out, name="glance", daemon=True).start()
+    except RuntimeError as error:  # there are too many of them
+        raise OSError(errno.EAGAIN, str(error), place) from error
+    _last[place] = call
     return call

@@ -35,7 +35,7 @@ EVERYTHING = Hint("", is_quiet=False)
 class WatchMode(enum.Enum):
     """How changes are noticed; the value is the word that status shows."""
 
-    INOTIFY = "inotify"  # every change on this machine makes a hint
+    INOTIFY = "inotify"  # every change on this host makes a hint
     NATIVE = "native"  # so does watchdog's own emitter, on other systems
     DEGRADED = "degraded"  # except beneath the blind directories: rescan these
     TIMED = "rescan"  # changes may make no hint anywhere: rescan the root

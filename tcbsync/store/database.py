@@ -84,7 +84,7 @@ MIGRATIONS = (
 
 REGISTER = """
     INSERT OR IGNORE INTO mirror (name, env, prefix, restored, gap)
-    SELECT ?1, ?2, ?3, iif(count(*), 'rows of other mirrors were lost, and maybe those of this one: deletes are held.'
+    SELECT ?1, ?2, ?3, iif(count(*), 'begun beside mirrors that have lost rows, and maybe rows of its own;'
         || ' `tcbsync verify --repair`, then `tcbsync approve ' || ?1 || '`', ''), count(*) > 0
     FROM mirror WHERE gap = 1
 """

@@ -44,7 +44,7 @@ def test_a_literal_secret_that_all_may_read_is_warned_of(tmp_path: Path, mode: i
     """The file with the secret should not be readable for everybody; for a group is the operator's choice."""
     found = warnings_of(tmp_path, changed("secret_env: SECRET", "secret: hush"), mode)
 
-    assert ("FILE holds the secret, and everybody on this machine can read it: chmod o-rwx FILE" in found) is is_warned
+    assert ("FILE holds the secret, and everybody on this host can read it: chmod o-rwx FILE" in found) is is_warned
 
 
 @pytest.mark.parametrize(("mode", "is_warned"), [(0o600, False), (0o640, False), (0o644, True)])
@@ -59,7 +59,7 @@ def test_a_secret_file_that_all_may_read_is_warned_of(
 
     found = warnings_of(tmp_path, changed("secret_env: SECRET", "secret_file: ${TCBSYNC_TEST_DIRECTORY}/secret"))
 
-    expected = f"{secret} holds the secret, and everybody on this machine can read it: chmod o-rwx {secret}"
+    expected = f"{secret} holds the secret, and everybody on this host can read it: chmod o-rwx {secret}"
     assert found == ([expected] if is_warned else [])
 
 
@@ -75,7 +75,7 @@ def test_other_secrets_in_the_configuration_are_warned_of(tmp_path: Path, old: s
     """A password in an address is a secret like any other."""
     found = warnings_of(tmp_path, changed(old, new), 0o644)
 
-    assert found == [f"FILE holds {what}, and everybody on this machine can read it: chmod o-rwx FILE"]
+    assert found == [f"FILE holds {what}, and everybody on this host can read it: chmod o-rwx FILE"]
 
 
 def test_a_token_file_that_all_may_read_is_warned_of(tmp_path: Path) -> None:
@@ -86,14 +86,14 @@ def test_a_token_file_that_all_may_read_is_warned_of(tmp_path: Path) -> None:
 
     found = warnings_of(tmp_path, changed("secret_env: SECRET", f"token_file: {token}"))
 
-    assert found == [f"{token} holds the access token, and everybody on this machine can read it: chmod o-rwx {token}"]
+    assert found == [f"{token} holds the access token, and everybody on this host can read it: chmod o-rwx {token}"]
 
 
 def test_a_configuration_that_all_may_change_is_warned_of(tmp_path: Path) -> None:
     """It names programs that we run and addresses that we send the token to."""
     (found,) = warnings_of(tmp_path, RIGHT, 0o646)
 
-    assert found == "FILE is the configuration, and everybody on this machine can change it: chmod o-w FILE"
+    assert found == "FILE is the configuration, and everybody on this host can change it: chmod o-w FILE"
 
 
 @pytest.mark.parametrize(("mode", "is_warned"), [(0o755, False), (0o775, False), (0o777, True), (0o1777, False)])
@@ -105,7 +105,7 @@ def test_a_folder_in_which_all_may_put_another_file_is_warned_of(tmp_path: Path,
 
     found = warnings_of(folder, RIGHT)
 
-    place = f"everybody on this machine can put another in its place: chmod o-w {folder.parent}"
+    place = f"everybody on this host can put another in its place: chmod o-w {folder.parent}"
     assert found == ([f"FILE is the configuration, and {place}"] if is_warned else [])
 
 

@@ -117,7 +117,7 @@ def test_far_file_systems_are_known(kind: str, expected: bool) -> None:
 
 
 def test_a_far_root_is_timed_and_still_watched(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What this machine changes makes its hint; for the rest the state asks for rescans, and says why."""
+    """What this host changes makes its hint; for the rest the state asks for rescans, and says why."""
     monkeypatch.setattr(mounts, "_FAR", re.compile("tmpfs"))
     with mounted(root), watching(root) as (watcher, recorder):
         (root / "new").mkdir()

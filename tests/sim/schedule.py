@@ -17,7 +17,6 @@ ODD = ("cafe\u0301", "a/e\u0301", "d\u00e9/1", "de\u0301/1", "bad\\name", "bad\x
 TREES = ("a", "b", "k", "n", "a/c", "b/c")
 RULES = ("", "*.psd", "a/", "/b/1", "k\n*.psd", "c/", "2")
 SIZES = (0, 1, 7, 7, 7, 40, 150)
-ENDLESS = 1_000_000
 
 
 FILE_VERBS = {

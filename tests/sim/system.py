@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.sim.node import Node
 
 ROOT = "/srv/assets"
-OUTSIDE = "/srv/other"
 LINKS = 8
 
 

@@ -240,7 +240,7 @@ async def test_a_gap_holds_for_a_mirror_of_which_nothing_is_left(place: Place, *
         (_, gap), (words, other_gap) = work.told(), Work(work.store, await work.store.manifest(*OTHER)).told()
 
     assert (gap, other_gap) == (1, 1)
-    assert words.endswith("deletes are held. `tcbsync verify --repair`, then `tcbsync approve other`")
+    assert words.endswith("rows of its own; `tcbsync verify --repair`, then `tcbsync approve other`")
 
 
 async def test_a_mirror_that_is_new_beside_whole_ones_has_no_gap(place: Place) -> None:

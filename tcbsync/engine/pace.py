@@ -32,7 +32,7 @@ from tcbsync.engine.gate import Gate
 from tcbsync.engine.slots import Slots
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from tcbsync.core.events import Event
     from tcbsync.core.timetable import Timetable
@@ -69,7 +69,7 @@ class Passage:
         """
         if self._brake is not None:
             self._brake.check()
-        gate = next((gate for gate in self._gates if gate.state != "ok"), None)
+        gate = _closed_of(self._gates)
         if gate and not self._is_probe and not (is_paid and isinstance(gate.error, RateLimited)):
             raise Closed
 
@@ -126,12 +126,15 @@ class Pace:
 
     def closed(self, env: str, *, uploads: bool = True) -> Gate | None:
         """Give the first gate that is closed, or None where the way is free."""
-        return next((gate for gate in self.gates(env, uploads=uploads) if gate.state != "ok"), None)
+        return _closed_of(self.gates(env, uploads=uploads))
+
+    def all_gates(self) -> list[Gate]:
+        """Give every gate there is, the widest first."""
+        return [self.service, *self.envs.values(), *self.stores.values()]
 
     def first_closed(self) -> Gate | None:
         """Give the widest gate that is closed, of all of them: it makes the service's state. None: all are open."""
-        gates = (self.service, *self.envs.values(), *self.stores.values())
-        return next((gate for gate in gates if gate.state != "ok"), None)
+        return _closed_of(self.all_gates())
 
     def wait_seconds(self, env: str | None, *, uploads: bool = True) -> float:
         """How long to wait before calling; 0 is for go."""
@@ -235,7 +238,7 @@ class Pace:
 
     def try_anew(self) -> None:
         """Let everybody call again, now: a person has changed what the service complained of, or so it seems."""
-        for gate in (self.service, *self.envs.values(), *self.stores.values()):
+        for gate in self.all_gates():
             gate.open()
         self._wake()
 
@@ -251,6 +254,10 @@ class Pace:
         widest = self.first_closed()
         before, self._told = self._told, widest.state if widest else "ok"
         self.tell(ServiceChanged(self._told, before, gate.reason, env, gate.state, part_before))
+
+
+def _closed_of(gates: Iterable[Gate]) -> Gate | None:
+    return next((gate for gate in gates if gate.state != "ok"), None)
 
 
 def _wishes_for_a_pause(error: Transient) -> bool:

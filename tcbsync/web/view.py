@@ -170,7 +170,7 @@ class View:
         changed = [[change.path for change in source.mirror.parts.tally.changes] for source in sources]
         read = await asyncio.to_thread(lambda: list(map(self._rows, sources, changed)))
         pauses: dict[str, int] = {}
-        for gate in (self._pace.service, *self._pace.envs.values(), *self._pace.stores.values()):
+        for gate in self._pace.all_gates():
             for state, count in gate.closed.items():
                 pauses[state] = pauses.get(state, 0) + count
         mirrors = [self._view(source, told, lists, now) for source, (told, lists) in zip(sources, read, strict=True)]

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tcbsync.core.errors import StateError
 from tcbsync.daemon.watching import Watching
-from tcbsync.store import rows
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -101,7 +100,7 @@ class Fleet:
             await asyncio.wait([sailing.task])
         # After it, all that was written before is durable; or has failed, so that its rows want it done again.
         with contextlib.suppress(StateError):
-            await mirror.parts.manifest.write(rows.deleting, [])
+            await self._assembly.store.touch()
         del self._sailing[name]
         self._assembly.mirrors.remove(mirror)
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import json
 import logging
-from math import inf
 from typing import TYPE_CHECKING
 
 from tcbsync.cloud.api import BATCH
 from tcbsync.core.events import Held, Released
 from tcbsync.core.keys import normal
-from tcbsync.core.model import State, covers
+from tcbsync.core.model import covers
 from tcbsync.core.safety import WINDOW_SECONDS, away_reason, hold_reason, remounted
 from tcbsync.store import rows
 
@@ -69,7 +68,7 @@ class Holds:
         if mirror.hold_away and not self._away:
             await self._manifest.write(rows.end_hold, self._host.now())
             self._tell(Released("deletes are held no longer: the volumes are back; what is still gone is judged anew"))
-        elif mirror.hold and not await self._host.offload(self._manifest.jobs, State.HELD, inf, 1):
+        elif mirror.hold and not await self._host.offload(self._manifest.has_held):
             await self._manifest.write(rows.end_hold, self._host.now())
             self._tell(Released("deletes are held no longer: nothing is left to hold"))
         elif mirror.hold_away:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from tcbsync.core.events import Held, Released
 from tcbsync.core.ignore import IGNORE_FILE
 from tcbsync.core.keys import normal
-from tcbsync.core.model import Plan, Problem, Skipped, State, is_beneath
+from tcbsync.core.model import Plan, Problem, Skipped, is_beneath
 from tcbsync.engine.compare import Comparison, read_rules, root_problem
 from tcbsync.local.mounts import touch_volumes
 from tcbsync.local.scan import Disk
@@ -284,7 +283,7 @@ class Looks:
     async def _note_back(self) -> None:
         """Note that the root was seen; other deletes may wait all the same."""
         if self.root_problem:
-            is_held = await self._parts.host.offload(self._parts.manifest.jobs, State.HELD, inf, 1)
+            is_held = await self._parts.host.offload(self._parts.manifest.has_held)
             self.root_problem = ""
             others = "; other deletes still wait: `tcbsync held` lists them" if is_held else ""
             self._parts.tell(Released(f"root {self._parts.target.root} is back{others}"))

@@ -82,14 +82,6 @@ MIGRATIONS = (
 )
 """One script for each schema version, in order; `user_version` counts those that were applied."""
 
-REGISTER = """
-    INSERT OR IGNORE INTO mirror (name, env, prefix, restored, gap)
-    SELECT ?1, ?2, ?3, iif(count(*), 'begun beside mirrors that have lost rows, and maybe rows of its own;'
-        || ' `tcbsync verify --repair`, then `tcbsync approve ' || ?1 || '`', ''), count(*) > 0
-    FROM mirror WHERE gap = 1
-"""
-"""A mirror is known by these three; a new one is written down before its first row. Beside one that has lost rows it
-may be one that has lost all of them."""
 WORK = "state IN (1, 2, 3)"
 """What wants something: the condition of the index `work`, which serves only queries that say it in these words."""
 

@@ -170,6 +170,15 @@ class Manifest:
             Job(join(directory, name), local or join(directory, name), *rest) for directory, name, local, *rest in rows
         ]
 
+    def has_held(self) -> bool:
+        """Whether deletes are held."""
+        return bool(
+            self._reader.rows(
+                f"SELECT 1 FROM file WHERE mirror = ? AND {WORK} AND state = ? AND parked = 0 LIMIT 1",
+                (self._mirror, State.HELD),
+            )
+        )
+
     def next_due_at(self, now: float) -> float | None:
         """When the next row that waits for another attempt is due, or None."""
         due_at: float | None = self._reader.value(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from tcbsync.core.errors import StateError
 from tcbsync.core.keys import key_problem, normal
 from tcbsync.core.model import State, join, split
-from tcbsync.store.database import REGISTER
 from tcbsync.store.reader import open_reader
+from tcbsync.store.restore import register
 from tcbsync.store.rows import AT
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def merge(connection: sqlite3.Connection, file: Path, now: float, flush: Callabl
 def _merge_row(connection: sqlite3.Connection, row: dict[str, Any], now: float, merged: Merged) -> None:
     mirror = (row["mirror"], row["env"], row["prefix"])
     if mirror not in merged.mirrors:
-        connection.execute(REGISTER, mirror)
+        register(connection, *mirror)
         merged.mirrors.add(mirror)
     at = split(row["path"])
     number, known_id, is_known = connection.execute(_KNOWN, (*at, *mirror)).fetchone()

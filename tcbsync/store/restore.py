@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.core.model import split
 from tcbsync.store import shelf
-from tcbsync.store.database import NO_ROOM, REGISTER, explained, open_database
+from tcbsync.store.database import NO_ROOM, explained, open_database
 from tcbsync.store.health import Health, examine
 from tcbsync.store.ledger import doubts, last_seq
 
@@ -58,7 +58,7 @@ def replay(connection: sqlite3.Connection, folder: Path, now: float) -> Replay:
     for doubt in doubts(folder, known):
         mirror = doubt[1:4]
         if mirror not in mirrors:
-            connection.execute(REGISTER, mirror)
+            register(connection, *mirror)
             mirrors.add(mirror)
         connection.execute(_DOUBT, (*split(doubt.path), now, doubt.file_id, *mirror))
         has_gap |= doubt.seq > last + 1
@@ -140,12 +140,26 @@ def say(connection: sqlite3.Connection, source: str, *, has_gap: bool) -> None:
         ).fetchone()
         words = f"{source}; {count:,} {'path' if count == 1 else 'paths'} in doubt"
         if is_lost := has_gap or bool(had_gap):  # a gap that no person has seen does not close by itself
-            words += (
-                "; it does not know of everything that was sent since: deletes are held. `tcbsync verify --repair`,"
-                f" then `tcbsync approve {name}`"
-            )
+            words += f"; it does not know of everything that was sent since: deletes are held. {_advice(name)}"
         connection.execute("UPDATE mirror SET restored = ?, gap = ? WHERE id = ?", (words, is_lost, mirror))
         log.log(logging.ERROR if is_lost else logging.WARNING, "%s: %s", name, words)
+
+
+def register(connection: sqlite3.Connection, name: str, env: str, prefix: str) -> None:
+    """Write a mirror down, which is known by these three, before its first row; where it is known, do nothing.
+
+    Beside one that has lost rows it may be one that has lost all of them.
+    """
+    (has_gap,) = connection.execute("SELECT EXISTS (SELECT 1 FROM mirror WHERE gap = 1)").fetchone()
+    begun = f"begun beside mirrors that have lost rows, and maybe rows of its own; {_advice(name)}" if has_gap else ""
+    connection.execute(
+        "INSERT OR IGNORE INTO mirror (name, env, prefix, restored, gap) VALUES (?, ?, ?, ?, ?)",
+        (name, env, prefix, begun, has_gap),
+    )
+
+
+def _advice(name: str) -> str:
+    return f"`tcbsync verify --repair`, then `tcbsync approve {name}`"
 
 
 def _lacks_ledger(folder: Path, used: shelf.Copy | None) -> bool:

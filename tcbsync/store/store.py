@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import shelf, snapshots
-from tcbsync.store.database import FILE_NAME, REGISTER
+from tcbsync.store.database import FILE_NAME
 from tcbsync.store.health import leave_mark
 from tcbsync.store.lock import StateLock
 from tcbsync.store.manifest import Manifest
 from tcbsync.store.opening import open_manifest
 from tcbsync.store.portable import merge
 from tcbsync.store.reader import open_reader
+from tcbsync.store.restore import register
 from tcbsync.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ class Store:
     async def manifest(self, name: str, env: str, prefix: str) -> Manifest:
         """Give the rows of one mirror; a new one is written down first."""
 
-        def register(connection: sqlite3.Connection) -> int:
-            connection.execute(REGISTER, (name, env, prefix))
+        def registered(connection: sqlite3.Connection) -> int:
+            register(connection, name, env, prefix)
             number: int = connection.execute(
                 "SELECT id FROM mirror WHERE (name, env, prefix) = (?, ?, ?)", (name, env, prefix)
             ).fetchone()[0]
             return number
 
-        number = await self._writer.submit(register)
+        number = await self._writer.submit(registered)
         manifest = Manifest(open_reader(self._path, self._on_damage), number, self._writer)
         self._manifests.append(manifest)
         return manifest

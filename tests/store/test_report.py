@@ -11,9 +11,10 @@ import pytest
 from tcbsync.core.model import Delete, Keep, Plan, Problem, State, Upload
 from tcbsync.store import rows
 from tcbsync.store.answers import Counts, Held, Leftover, Proved, Stored
-from tcbsync.store.database import REGISTER, open_database
+from tcbsync.store.database import open_database
 from tcbsync.store.reader import open_reader
 from tcbsync.store.report import Report, find_mirror, leftovers
+from tcbsync.store.restore import register
 from tests.store.table import NOW, Table, digest_of, file, file_id
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def test_what_is_stored(busy: Table) -> None:
 def test_counts_are_those_of_the_last_commit(tmp_path: Path) -> None:
     """Whoever has written, and however often they were asked for before."""
     with contextlib.closing(open_database(tmp_path / "manifest.db")) as writer:
-        writer.execute(REGISTER, ("site", "env", ""))
+        register(writer, "site", "env", "")
         report = Report(open_reader(tmp_path / "manifest.db"), 1)
         seen = [report.counts().pending_uploads, report.counts().pending_uploads]
         for number in range(2):

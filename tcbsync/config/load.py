@@ -140,11 +140,12 @@ def _check(config: Config, mistakes: Mistakes) -> None:
     if config.mirrors is WRONG:
         return
     whole = [(index, mirror) for index, mirror in enumerate(config.mirrors) if is_whole(mirror)]
+    roots = {mirror.root: _real(mirror.root) for _, mirror in whole}
+    state_dir = None if config.state_dir is WRONG else _real(config.state_dir)
     for index, mirror in whole:
         _check_mirror(mirror, f"mirrors[{index}]", mistakes)
-        if config.state_dir is not WRONG and is_within(config.state_dir, mirror.root):
+        if state_dir is not None and state_dir.is_relative_to(roots[mirror.root]):
             mistakes.add("state_dir", f"must not be inside the root of mirror {mirror.name}: it would be mirrored too")
-    roots = {mirror.root: _real(mirror.root) for _, mirror in whole}
     for (_, one), (index, other) in combinations(whole, 2):
         _check_pair(one, other, f"mirrors[{index}]", mistakes)
         is_inside = roots[other.root].is_relative_to(roots[one.root])

@@ -29,12 +29,12 @@ from __future__ import annotations
 class TcbsyncError(Exception):
     """Something that is reported to a person; `hint` is the next step to take, if there is one."""
 
+    about: str = ""
+    """The call and the file that the message begins with, where it does."""
+
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-
-    about: str = ""
-    """The call and the file that the message begins with, where it does."""
 
     def __str__(self) -> str:
         message = super().__str__()

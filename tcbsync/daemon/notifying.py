@@ -90,8 +90,8 @@ class Notifying:
     @property
     def notice(self) -> str:
         """Say who cannot be told, and why; empty where all can be, as far as is known."""
-        told = [f"notifications to {post.hook.origin} do not arrive: {post.trouble}" for post in self._posts]
-        troubled = [words for words, post in zip(told, self._posts, strict=True) if post.trouble]
+        posts = [post for post in self._posts if post.trouble]
+        troubled = [f"notifications to {post.hook.origin} do not arrive: {post.trouble}" for post in posts]
         if self._heartbeat is not None and self._heartbeat.trouble:
             troubled.append(f"the heartbeat is not heard: {self._heartbeat.trouble}")
         return "; ".join([*self._problems, *troubled])

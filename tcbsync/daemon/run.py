@@ -170,9 +170,8 @@ class Daemon:
                     log.warning("%s", error)
                     told = str(error)
             except ConfigError as error:
-                notify(
-                    STATUS=f"ended: {error.in_a_line}"
-                )  # or `systemctl status` would go on showing how well it was before
+                # Or `systemctl status` would go on showing how well it was before.
+                notify(STATUS=f"ended: {error.in_a_line}")
                 raise
             else:
                 return

@@ -96,26 +96,22 @@ class Verbs:
         return told
 
     async def _retry(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.retry, values)
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Retried(count), name)
-        return counts
+        return await self._let_go(rows.retry, Retried, values)
 
     async def _approve(self, values: Mapping[str, Any]) -> dict[str, int]:
-        counts = await self._write(rows.approve, values, listing=str(values.get("listing", "")))
-        for name, count in counts.items():
-            if count:
-                self._events.tell(Approved(count), name)
-        return counts
+        return await self._let_go(rows.approve, Approved, values, listing=str(values.get("listing", "")))
 
-    async def _write(self, command: Callable[..., int], values: Mapping[str, Any], **arguments: str) -> dict[str, int]:
-        """Carry out a command that lets rows go on, and look at everything again. Gives the rows by mirror."""
+    async def _let_go(
+        self, command: Callable[..., int], event: type[Approved | Retried], values: Mapping[str, Any], **arguments: str
+    ) -> dict[str, int]:
+        """Carry out a command that lets rows go on, look at everything again, and tell. Gives the rows by mirror."""
         counts = {}
         for mirror in self._named(values):
-            counts[mirror.name] = await mirror.parts.manifest.write(command, **arguments)
+            counts[mirror.name] = count = await mirror.parts.manifest.write(command, **arguments)
             mirror.hint([("", True)])
             mirror.nudge()
+            if count:
+                self._events.tell(event(count), mirror.name)
         return counts
 
     async def _distrust(self, values: Mapping[str, Any]) -> dict[str, int]:

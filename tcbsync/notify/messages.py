@@ -7,12 +7,13 @@ is markup: nobody is called (`<@all>`), and nothing is a link, because of one. T
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tcbsync.core.words import printable, span
 from tcbsync.notify.transitions import WHAT
 from tcbsync.notify.wording import OVER, TEXTS, UNITS
+from tcbsync.status import iso
 from tcbsync.verdict import filled, sentence
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ def generic(notice: Notice, host: str, language: Language) -> bytes:
         "kind": notice.kind,
         "over": WHAT[notice.kind] if notice.what == "recovered" else None,
         "mirror": notice.mirror or None,
-        "since": _iso(notice.since),
-        "at": _iso(notice.at),
+        "since": iso(notice.since),
+        "at": iso(notice.at),
         "host": _name(host),
         "count": notice.count,
         "repeated": notice.is_repeated,
@@ -128,7 +129,3 @@ def cut(words: str, length: int) -> str:
     """Cut a text to at most so many bytes of UTF-8."""
     data = words.encode()
     return words if len(data) <= length else data[: length - 3].decode("utf-8", "ignore") + "…"
-
-
-def _iso(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")

@@ -17,7 +17,7 @@ day: .venv/.run  ## a day of troubles, in two minutes: what the operator sees of
 	@$(BIN)/tcbsync demo --day
 
 test: .venv/.develop  ## all tests, under 10 minutes
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --ignore tests/booted
+	$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/booted
 
 quick: .venv/.develop  ## the tests that take no time, under 60 s
 	$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow" --ignore tests/booted

@@ -72,8 +72,14 @@ class Cloud:
 
     def objects(self, prefix: str = PREFIX, env: str = ENV) -> dict[str, bytes]:
         """Give the bytes of every object below a prefix."""
-        found = {each["key"]: self.data / each["place"] for each in self.ask(f"objects?env={env}")}
-        return {key.removeprefix(prefix): place.read_bytes() for key, place in found.items() if key.startswith(prefix)}
+        listed = self.ask(f"objects?env={env}")
+        found = {each["key"]: self.data / each["place"] for each in listed if each["key"].startswith(prefix)}
+        try:
+            return {key.removeprefix(prefix): place.read_bytes() for key, place in found.items()}
+        except FileNotFoundError:
+            if self.ask(f"objects?env={env}") == listed:
+                raise
+            return self.objects(prefix, env)  # a delete was under way, whoever had asked for it
 
     def stop(self) -> None:
         """End it, and wait until it has ended."""

@@ -14,7 +14,7 @@ from tcbsync.core.errors import StateDamaged, StateError
 from tcbsync.store import database, shelf, snapshots
 from tcbsync.store.health import Health, examine, take_mark
 from tcbsync.store.ledger import Ledger, last_seq
-from tcbsync.store.restore import NEXT, can_restore, newest_sound, replay, restore, say
+from tcbsync.store.restore import NEXT, can_restore, lacks_ledger, newest_sound, replay, restore, say
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +47,7 @@ def open_manifest(path: Path, now: float) -> Opened:
             path.touch(mode=0o600)
             connection = database.open_database(path)
             stack.callback(connection.close)
-            is_whole = _catch_up(connection, path, now)
+            is_whole = _catch_up(connection, path, now, was_read=checked_at == now)
             ledger = Ledger(folder, len(database.MIGRATIONS), _seq(connection))
             ledger.watch(connection)
             stack.pop_all()
@@ -101,10 +101,11 @@ def _copy_before_migration(path: Path, folder: Path, now: float) -> None:
         log.info("the manifest is brought up to date; %s is a copy of it as it was", kept)
 
 
-def _catch_up(connection: sqlite3.Connection, path: Path, now: float) -> bool:
+def _catch_up(connection: sqlite3.Connection, path: Path, now: float, *, was_read: bool) -> bool:
     """Put in doubt what the ledger names and the rows do not know of. Gives whether copy and ledgers tell of all rows.
 
-    That is what a stop between the line and its commit leaves; or commits that were acknowledged and are lost.
+    That is what a stop between the line and its commit leaves; or commits that were acknowledged and are lost. The copy
+    is read as a whole when the manifest itself `was_read` as one, and where the ledger that began with it is gone too.
     """
     folder = path.with_name(shelf.FOLDER)
     known, last = _seq(connection), last_seq(folder)
@@ -118,7 +119,8 @@ def _catch_up(connection: sqlite3.Connection, path: Path, now: float) -> bool:
         log.warning("the manifest did not know of %d lines of the ledger: these paths are proved anew", lines)
     if last >= known:
         return True
-    copy = newest_sound(folder)  # the last line that it knows of may be the last of all
+    newest = next(iter(shelf.copies(folder)), None)  # the last line that it knows of may be the last of all
+    copy = newest_sound(folder, whole=was_read or (newest is not None and lacks_ledger(folder, newest)))
     return copy is not None and copy.health.seq >= known
 
 

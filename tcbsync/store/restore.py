@@ -121,7 +121,7 @@ def _make(made: Path, folder: Path, now: float) -> str:
     with contextlib.closing(connection), explained(made):
         connection.execute("BEGIN IMMEDIATE")
         found = replay(connection, folder, now)
-        has_gap = found.has_gap or _lacks_ledger(folder, sound.copy if sound else None) or not (sound or found.lines)
+        has_gap = found.has_gap or lacks_ledger(folder, sound.copy if sound else None) or not (sound or found.lines)
         if has_gap and not connection.execute("SELECT EXISTS (SELECT 1 FROM mirror)").fetchone()[0]:
             raise StateDamaged(f"nothing in {folder} is left that the manifest could be restored from", hint=NEXT)
         say(connection, source, has_gap=has_gap)
@@ -162,7 +162,7 @@ def _advice(name: str) -> str:
     return f"`tcbsync verify --repair`, then `tcbsync approve {name}`"
 
 
-def _lacks_ledger(folder: Path, used: shelf.Copy | None) -> bool:
+def lacks_ledger(folder: Path, used: shelf.Copy | None) -> bool:
     """Whether a ledger is gone that began together with a copy, the `used` one or a later: its lines left no hole."""
     begun = {copy.generation for copy in shelf.copies(folder) if used is None or copy.generation >= used.generation}
     return not begun <= {ledger.generation for ledger in shelf.ledgers(folder)}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tcbsync.core.errors import StateDamaged, StateError
-from tcbsync.store import database, health, opening
+from tcbsync.store import database, health, opening, restore
 from tcbsync.store.database import MIGRATIONS
 from tests.store.caring import Place
 
@@ -25,14 +25,20 @@ def place(tmp_path: Path) -> Place:
 @pytest.fixture
 def checks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Note of each look at the manifest whether it was read as a whole."""
+    return noted(monkeypatch, of_copies=False)
+
+
+def noted(monkeypatch: pytest.MonkeyPatch, *, of_copies: bool) -> list[bool]:
+    """Note of each look at the manifest, or at a copy of it, whether it was read as a whole."""
     checks: list[bool] = []
 
     def examine(path: Path, *, whole: bool = True, is_copy: bool = False, newest: int | None = None) -> health.Health:
-        if not is_copy:
+        if is_copy == of_copies:
             checks.append(whole)
         return health.examine(path, whole=whole, is_copy=is_copy, newest=newest)
 
-    monkeypatch.setattr(opening, "examine", examine)
+    for module in (opening, restore):
+        monkeypatch.setattr(module, "examine", examine)
     return checks
 
 
@@ -43,6 +49,24 @@ async def test_after_a_clean_stop_it_is_not_read_again(place: Place, checks: lis
             pass
 
     assert checks == [False, False]
+
+
+async def test_its_copy_is_not_either(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it is asked what it knows, as long as nothing was sent since. It is read when the manifest is."""
+    async with place.work() as work:
+        await work.prove("a")
+        await work.copy()
+    checks = noted(monkeypatch, of_copies=True)
+    async with place.work():
+        pass
+    after_a_stop = [*checks]
+    (place.state / health.MARK).unlink()
+    async with place.work():
+        pass
+
+    assert after_a_stop
+    assert not any(after_a_stop)
+    assert any(checks)
 
 
 async def test_after_a_day_it_is(place: Place, checks: list[bool]) -> None:

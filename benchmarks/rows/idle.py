@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.processes import Service
     from benchmarks.stage import Stage
 
-FILES, SECONDS, SETTLED_SECONDS = 100_000, 60.0, 5.0
+FILES, SECONDS, SETTLED_SECONDS = 100_000, 60.0, 20.0
 
 
 def measure(stage: Stage, book: Book) -> list[Panel | Curves]:

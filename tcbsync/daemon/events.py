@@ -37,12 +37,15 @@ class Events:
         self._newest: deque[dict[str, Any]] = deque(maxlen=kept)
         self._readers: list[_Reader] = []
         self._troubles = Troubles()
+        self.news = asyncio.Event()
+        """Set when something is told; whoever waits for it clears it."""
 
     def __repr__(self) -> str:
         return f"<Events {len(self._newest)} kept, {len(self._readers)} readers>"
 
     def tell(self, event: Event, mirror: str = "") -> None:
         """Tell everybody. Never waits."""
+        self.news.set()
         for told, level in self._troubles.judge(event, mirror):
             self._tell(told, mirror, level)
 

@@ -27,7 +27,7 @@ from tcbsync.daemon.reload import Reload
 from tcbsync.daemon.sd_notify import notify
 from tcbsync.daemon.service import SIGN_IN_SECONDS
 from tcbsync.daemon.verbs import Verbs
-from tcbsync.daemon.vitals import PULSE_SECONDS, Vitals, silent_seconds
+from tcbsync.daemon.vitals import Vitals, silent_seconds
 from tcbsync.engine.brake import Closed
 from tcbsync.engine.heart import Heart
 from tcbsync.engine.host import Host
@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PULSE_SECONDS = 2.0
+"""Between two looks at how things are."""
+CALM_SECONDS = 10.0
+"""And when all has been as it is for so long, until something happens; at most so long again."""
 LOOK_SHARE = 20
 """Counting a million rows takes a while: that must not take more than one part in so many of the time."""
 
@@ -180,9 +184,10 @@ class Daemon:
     async def keep_telling(self) -> None:
         """Tell systemd how things are, in the words of `status`, and everybody what has changed."""
         clock = asyncio.get_running_loop().time
-        shown, look_at = "", 0.0
+        shown, look_at, changed_at = "", 0.0, clock()
         while True:
-            await asyncio.sleep(PULSE_SECONDS)
+            if await self._pause(is_calm=clock() - changed_at > CALM_SECONDS):
+                changed_at = clock()
             self._assembly.pace.host.heart.beat()  # a look that took long is followed by a long time without one
             for watching in self.watchings:
                 watching.check()
@@ -192,7 +197,19 @@ class Daemon:
             look_at = clock() + LOOK_SHARE * (clock() - started)
             if line != shown:
                 notify(STATUS=line)
-                shown = line
+                shown, changed_at = line, clock()
+
+    async def _pause(self, *, is_calm: bool) -> bool:
+        """Wait for the next look; an idle process that wakes seldom costs little. Gives whether something happened."""
+        if is_calm:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CALM_SECONDS):
+                    await self._events.news.wait()
+        else:
+            await asyncio.sleep(PULSE_SECONDS)
+        has_news = self._events.news.is_set()
+        self._events.news.clear()
+        return has_news
 
     def site(self, hosts: Collection[str], ailing: Callable[[], list[str]]) -> Site:
         """Give the status page of this process. `ailing` names the parts that do not get on."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tcbsync.core.errors import StateError
 from tcbsync.daemon.sd_notify import notify, watchdog_seconds
+from tcbsync.local.hints import WatchTiming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PULSE_SECONDS = 2.0
-FEED_SECONDS = 5.0
+FEED_SECONDS = 10.0
 """The watchdog is fed, and the writer asked, so often; more often where systemd wants to hear of us soon."""
 HUNG_SECONDS = 60.0
 """A watcher, a writer or a worker that did not move for so long hangs, on a dead file system, say; where systemd wants
@@ -76,9 +76,8 @@ class Vitals:
 
     def silent(self) -> list[str]:
         """Name what does not move."""
-        silent = [
-            f"{each.mirror.name}: watcher" for each in self._watchings() if each.silent_seconds > self._hung_seconds
-        ]
+        patience = WatchTiming().pulse + self._hung_seconds
+        silent = [f"{each.mirror.name}: watcher" for each in self._watchings() if each.silent_seconds > patience]
         if asyncio.get_running_loop().time() - self._written_at > self._hung_seconds:
             silent.append("manifest writer")
         return silent + self._heart.silent(self._hung_seconds)

@@ -59,11 +59,11 @@ class WatchState:
 class WatchTiming:
     """All in seconds. What is done every so often while nothing happens is most of what an idle daemon costs."""
 
-    root_poll: float = 2.0  # between looks at whether the root is still the one that is watched
-    limbo: float = 2.0  # for which a directory that was moved out keeps its watches
+    root_poll: float = 5.0  # between looks at whether the root is still the one that is watched; mounts are told of
+    limbo: float = 5.0  # for which a directory that was moved out keeps its watches
     rewalk: float = 5.0  # at least, between two walks of the whole tree after overflows
     retry: float = 60.0  # between attempts to watch the blind directories
-    pulse: float = 2.0  # between heartbeats
+    pulse: float = 5.0  # between heartbeats
 
 
 class _OwnEvent(FileSystemEvent):

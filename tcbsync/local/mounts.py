@@ -55,7 +55,7 @@ def mounts_around(folder: str, table: str | None = None) -> Mounts:
 
 @functools.lru_cache(maxsize=8)
 def _parsed(folder: str, table: str) -> Mounts:
-    """Read the table; it is asked for every other second, and hardly ever another one."""
+    """Read the table; it is asked for every few seconds, and hardly ever another one."""
     inside = folder.rstrip("/") + "/"
     longest, kind, what = -1, "", ""
     beneath = {}
@@ -70,6 +70,17 @@ def _parsed(folder: str, table: str) -> Mounts:
             longest, kind = len(point), its_kind
             what = f"{device} {directory.rstrip('/')}{inside.removeprefix(point.rstrip('/')).rstrip('/')}"
     return Mounts(kind, frozenset(beneath.values()), what)
+
+
+def mount_news() -> int | None:
+    """Open what tells of every mount and unmount, by POLLPRI, to whoever polls it; None where there is no such thing.
+
+    proc(5), /proc/pid/mounts: "this file is pollable", and so is mountinfo.
+    """
+    try:
+        return os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
 
 
 def volumes(root: str) -> dict[str, str]:

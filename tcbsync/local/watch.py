@@ -113,7 +113,7 @@ class Watcher:
 
     @property
     def state(self) -> WatchState:
-        """How well the watcher sees at this moment, give or take two seconds."""
+        """How well the watcher sees at this moment, give or take five seconds."""
         emitter = self._emitter
         if emitter is not None:
             return replace(emitter.state, heartbeat=self._delivery.heartbeat)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from watchdog.observers.api import EventEmitter
 
 from tcbsync.local.hints import Hint, HintBatch, Pulse, WatchMode, WatchState, WatchTiming
-from tcbsync.local.mounts import Mounts, mounts_around
+from tcbsync.local.mounts import Mounts, mount_news, mounts_around
 from tcbsync.local.watch_report import failed, no_descriptor, root_trouble, seen_by
 from tcbsync.local.watches import Watches
 
@@ -74,6 +74,9 @@ class InotifyEmitter(EventEmitter):
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._poll = select.poll()
         self._poll.register(self._wake, select.POLLIN)
+        self._mount_news = mount_news()
+        if self._mount_news is not None:
+            self._poll.register(self._mount_news, select.POLLPRI)
         self._identity: RootIdentity | None = None
         self._mounts = Mounts("", frozenset())
         self._watches: Watches | None = None
@@ -96,6 +99,8 @@ class InotifyEmitter(EventEmitter):
         """Give the descriptors back. Only after the thread has ended: `stop` writes to one of them."""
         self._disarm()
         os.close(self._wake)
+        if self._mount_news is not None:
+            os.close(self._mount_news)
 
     def queue_events(self, timeout: float) -> None:
         """Wait for events, at most `timeout` seconds, and emit what they hint at."""
@@ -127,7 +132,7 @@ class InotifyEmitter(EventEmitter):
         if self._watches is not None:
             hints |= self._tend(self._watches, 0.0 if hints else timeout)
         elif timeout and not hints:
-            self.stopped_event.wait(min(timeout, self._timing.root_poll))
+            self._rest(min(timeout, self._timing.root_poll))
         self._emit(hints)
 
     def _tend(self, watches: Watches, timeout: float) -> dict[str, bool]:
@@ -144,15 +149,25 @@ class InotifyEmitter(EventEmitter):
             return hints | watches.read()
         if hints or has_more:
             timeout = 0.0
-        for descriptor, _ in self._poll.poll(min(timeout, self._timing.root_poll, self._timing.limbo) * 1000):
-            if descriptor == self._wake:
-                os.eventfd_read(self._wake)
-                watches.needs_rewalk = True
-            else:
-                self.stopped_event.wait(max(0.0, self._next_read - time.monotonic()))
-                hints |= watches.read()
-                self._next_read = time.monotonic() + BATCH_SECONDS
+        if self._rest(min(timeout, self._timing.root_poll, self._timing.limbo)):
+            self.stopped_event.wait(max(0.0, self._next_read - time.monotonic()))
+            hints |= watches.read()
+            self._next_read = time.monotonic() + BATCH_SECONDS
         return hints
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait until something happens, or for so long. Gives whether there are events to be read."""
+        has_events = False
+        for descriptor, _ in self._poll.poll(seconds * 1000):
+            if descriptor == self._mount_news:
+                self._next_root_poll = 0.0
+            elif descriptor != self._wake:
+                has_events = True
+            else:
+                os.eventfd_read(self._wake)
+                if self._watches is not None:
+                    self._watches.needs_rewalk = True
+        return has_events
 
     def _rewalk(self, watches: Watches) -> dict[str, bool]:
         watches.needs_rewalk = False

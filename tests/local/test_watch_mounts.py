@@ -237,6 +237,28 @@ def test_a_mount_that_comes_back_after_the_walk_is_noticed(root: Path) -> None:
         expect_recovery(root, watcher, recorder, "d")
 
 
+def test_mounts_are_noticed_at_once(root: Path) -> None:
+    """The kernel tells of them; there is no need to wait for the next look at the root."""
+    with watching(root, timing=replace(QUICK, root_poll=3600.0)) as (watcher, recorder):
+        with mounted(root / "d"):
+            (root / "d" / "new").mkdir()
+            expect_recovery(root, watcher, recorder, "d")
+
+        expect_recovery(root, watcher, recorder, "d")
+
+
+def test_a_root_that_comes_with_its_volume_is_noticed_at_once(root: Path) -> None:
+    """As at a boot, when the disk is mounted after the daemon has begun."""
+    volume = root.with_name("volume")
+    volume.mkdir()
+
+    with (
+        watching(volume / "e", timing=replace(QUICK, root_poll=3600.0)) as (watcher, recorder),
+        mounted("--bind", root, volume),
+    ):
+        expect_recovery(volume / "e", watcher, recorder)
+
+
 @pytest.mark.parametrize("what", ["e", ""], ids=["a directory beside", "the root itself"])
 def test_a_directory_that_a_mount_shows_twice_is_blind_at_one_path(root: Path, what: str) -> None:
     """There is one watch to an inode, and so one path: the other is named for rescans, and nothing goes in circles."""

@@ -106,10 +106,9 @@ def _table(rows: dict[str, Any]) -> str:
 
 def _verdict(rows: dict[str, Any]) -> str:
     verdicts = [line["is_met"] for row in rows.values() for line in row["lines"] if line["bar"]]
-    return (
-        f"**{verdicts.count(True)} bars are met, {verdicts.count(False)} are not, {verdicts.count(None)} were not"
-        f" measured.**\n\n![summary]({SUMMARY})\n"
-    )
+    unknown = f"; {unmeasured} could not be measured" if (unmeasured := verdicts.count(None)) else ""
+    counts = f"{verdicts.count(True)} bars are met, {verdicts.count(False)} are not{unknown}"
+    return f"**{counts}.**\n\n![summary]({SUMMARY})\n"
 
 
 def _line(document: dict[str, Any]) -> Line:

@@ -27,9 +27,9 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
         for uploads in STEPS:
             _note(stage, book, f"{uploads} at once", turn, uploads)
     measured = {uploads: book.median(f"{uploads} at once", OURS, "files_per_second") for uploads in STEPS}
-    default = ServiceConfig().uploads
+    book.remark(f"{ServiceConfig().uploads} at once are the default")
     for uploads in STEPS:
-        book.bound(f"{uploads} at once", "files_per_second", "the default" if uploads == default else "")
+        book.bound(f"{uploads} at once", "files_per_second", "")
         book.bound(f"{uploads} at once", "cpu_ms", "")
     _refused(stage, book)
     points = [(float(uploads), rate) for uploads, rate in measured.items() if rate]
@@ -41,8 +41,13 @@ def _refused(stage: Stage, book: Book) -> None:
     for turn in stage.turns(2):
         _note(stage, book, case, turn, 32, "--at-once", str(PLACES))
         _note(stage, book, f"{PLACES} at once, for comparison", turn, PLACES)
+    fixed = f"{PLACES} at once, for comparison"
     book.bound(case, "files_per_second", "")
-    book.bound(f"{PLACES} at once, for comparison", "files_per_second", "")
+    book.bound(fixed, "files_per_second", "")
+    found, known = (book.median(name, OURS, "files_per_second") for name in (case, fixed))
+    share = 100 * found / known if found and known else None
+    bar = f"≥ 85 % of what a limit of {PLACES}, known beforehand, sends"
+    book.judge(case, "share_percent", share, bar, is_met=(share or 0) >= 85)
 
 
 def _note(stage: Stage, book: Book, case: str, turn: int, uploads: int, *options: str) -> None:

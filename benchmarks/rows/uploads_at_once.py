@@ -15,7 +15,7 @@ from tcbsync.config.schema import ServiceConfig
 if TYPE_CHECKING:
     from benchmarks.stage import Stage
 
-FILES, LATENCY = 1_000, 0.05
+FILES, LATENCY = 2_000, 0.05
 STEPS = (4, 8, 16, 32, 64)
 PLACES = 8
 

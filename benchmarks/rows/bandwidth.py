@@ -81,5 +81,7 @@ def _sent(stage: Stage, root: Path, bandwidth: str) -> tuple[float, list[Upload]
         stage.sync(place, stage.configure(place, root, cloud.url, service=[f"bandwidth: {bandwidth}"]))
         log = cloud.log()
     remove(place)
+    if log[0]["call"] != "token":
+        raise RuntimeError("the emulator's log is too short: it does not know of the beginning any more")
     begun = min(each["at"] for each in log if each["call"] == "uploadfile")
     return begun, [Upload(each["received"], each["at"]) for each in log if each["call"] == "cos"]

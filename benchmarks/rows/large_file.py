@@ -36,7 +36,7 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
     root.mkdir()
     _make(root / "large.bin", mebibytes)
     case = f"{mebibytes:,} MiB"
-    for turn in stage.turns(3):
+    for turn in stage.turns(5):
         for who in (OURS, MEMORY):
             cost = _send(stage, root, mebibytes, who)
             rate = mebibytes * _PIECE / 1e6 / cost.wall_seconds
@@ -64,6 +64,7 @@ def _make(path: Path, mebibytes: int) -> None:
 
 def _send(stage: Stage, root: Path, mebibytes: int, who: str) -> Cost:
     place = stage.folder()
+    os.sync()  # what was written before is nobody's burden
     with stage.emulator(place) as cloud:
         if who == OURS:
             cost = stage.sync(place, stage.configure(place, root, cloud.url))

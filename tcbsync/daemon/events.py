@@ -38,7 +38,7 @@ class Events:
         self._readers: list[_Reader] = []
         self._troubles = Troubles()
         self.news = asyncio.Event()
-        """Set when something is told; whoever waits for it clears it."""
+        """Set when something is told, or may be told soon; whoever waits for it clears it."""
 
     def __repr__(self) -> str:
         return f"<Events {len(self._newest)} kept, {len(self._readers)} readers>"

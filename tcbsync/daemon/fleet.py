@@ -15,7 +15,7 @@ from tcbsync.core.errors import StateError
 from tcbsync.daemon.watching import Watching
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Callable, Coroutine, Iterable
 
     from tcbsync.daemon.assemble import Assembly
     from tcbsync.engine.mirror import Mirror
@@ -41,8 +41,10 @@ class _Sailing:
 class Fleet:
     """Every mirror of the assembly, as it runs within `tasks`."""
 
-    def __init__(self, assembly: Assembly, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, assembly: Assembly, tasks: asyncio.TaskGroup, stir: Callable[[], None] = lambda: None) -> None:
+        """`stir` is called when a watcher has seen something."""
         self._assembly = assembly
+        self._stir = stir
         self._tasks = tasks
         self._sailing: dict[str, _Sailing] = {}
         self._spawned: set[asyncio.Task[Any]] = set()
@@ -65,7 +67,7 @@ class Fleet:
         """Let mirrors run; their watches are armed when this is done."""
         begun = []
         for mirror in mirrors if not self._is_ending else ():
-            sailing = self._sailing[mirror.name] = _Sailing(Watching(mirror))
+            sailing = self._sailing[mirror.name] = _Sailing(Watching(mirror, self._stir))
             sailing.task = self._tasks.create_task(sailing.live(), name=mirror.name)
             begun.append(sailing)
         for sailing in begun:

@@ -64,7 +64,7 @@ async def run(config: Config, read: Callable[[], Config] | None = None) -> None:
     assembling = assembled(config, "run", grace=True, host=Host(heart), tell=events.tell)
     async with assembling as assembly, asyncio.TaskGroup() as tasks:
         stopping = _stop_on_signals()
-        fleet = Fleet(assembly, tasks)
+        fleet = Fleet(assembly, tasks, events.news.set)
         reload = Reload(config, read or (lambda: config), assembly, fleet)
         daemon = Daemon(config, assembly, fleet, reload, events)
         vitals = Vitals(heart, assembly.store, fleet.watched)
@@ -184,15 +184,16 @@ class Daemon:
     async def keep_telling(self) -> None:
         """Tell systemd how things are, in the words of `status`, and everybody what has changed."""
         clock = asyncio.get_running_loop().time
-        shown, look_at, changed_at = "", 0.0, clock()
+        shown, look_at, changed_at, is_owed = "", 0.0, clock(), True
         while True:
-            if await self._pause(is_calm=clock() - changed_at > CALM_SECONDS):
-                changed_at = clock()
-            self._assembly.pace.host.heart.beat()  # a look that took long is followed by a long time without one
+            if await self._pause(is_calm=not is_owed and clock() - changed_at > CALM_SECONDS):
+                changed_at, is_owed = clock(), True
+            self._assembly.pace.host.heart.beat(CALM_SECONDS)
             for watching in self.watchings:
                 watching.check()
             if (started := clock()) < look_at:
-                continue
+                continue  # a look that took long is followed by a long time without one
+            is_owed = False
             line = await self._line()
             look_at = clock() + LOOK_SHARE * (clock() - started)
             if line != shown:

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 FEED_SECONDS = 10.0
 """The watchdog is fed, and the writer asked, so often; more often where systemd wants to hear of us soon."""
 HUNG_SECONDS = 60.0
-"""A watcher, a writer or a worker that did not move for so long hangs, on a dead file system, say; where systemd wants
-to hear of us more often, half of its time."""
+"""A writer or a worker that did not move for so long hangs, on a dead file system, say; where systemd wants to hear of
+us more often, half of its time. A watcher has the time from one of its pulses to the next on top of that."""
 CALLS = 6
 """Between two signs of an upload lie at most so many requests: a token, a link, both anew, and the file."""
 

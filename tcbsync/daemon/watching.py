@@ -16,7 +16,7 @@ from tcbsync.local.glance import glanced
 from tcbsync.local.watch import Watcher, WatchMode, WatchState
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from tcbsync.core.ignore import Rules
     from tcbsync.engine.mirror import Mirror
@@ -35,8 +35,10 @@ END_SECONDS = 3.0
 class Watching:
     """The eyes of one mirror."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: Mirror, stir: Callable[[], None] = lambda: None) -> None:
+        """`stir` is called when something was seen."""
         self.mirror = mirror
+        self._stir = stir
         self._loop = asyncio.get_running_loop()
         self._watcher = Watcher(
             mirror.parts.target.root, on_hints=self._on_hints, on_state=self._on_state, skips=self._skips
@@ -129,6 +131,7 @@ class Watching:
         with self._lock:
             pending, self._pending = self._pending, {}
         self.mirror.hint(pending.items())
+        self._stir()
 
     def _on_state(self, state: WatchState) -> None:
         self._loop.call_soon_threadsafe(self._note, state)

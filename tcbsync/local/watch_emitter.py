@@ -10,6 +10,7 @@ Everything that is said travels through watchdog's queue, so that one thread cal
 from __future__ import annotations
 
 import logging
+import math
 import os
 import select
 import stat
@@ -33,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 BACKLOG_BATCHES = 16  # unread by the handler: then reading pauses, and the kernel's bounded queue takes over
 BACKLOG_SECONDS = 0.02
+MOUNT_SECONDS = 0.5  # at least, from one look at the root to the next: a host of containers mounts all the time
 BATCH_SECONDS = 0.005  # at least, from one read to the next: the first of a burst is told at once, the rest together
 
 
@@ -81,6 +83,7 @@ class InotifyEmitter(EventEmitter):
         self._mounts = Mounts("", frozenset())
         self._watches: Watches | None = None
         self._past_overflows = 0  # of descriptors that are closed
+        self._looked_at = 0.0  # at the root
         self._next_root_poll = self._next_rewalk = self._next_retry = self._next_read = self._next_pulse = 0.0
 
     def rearm(self) -> None:
@@ -127,12 +130,13 @@ class InotifyEmitter(EventEmitter):
         now = time.monotonic()
         hints: dict[str, bool] = {}
         if now >= self._next_root_poll or (self._watches is not None and self._watches.suspects_root):
-            self._next_root_poll = now + self._timing.root_poll
+            self._looked_at, self._next_root_poll = now, now + self._timing.root_poll
             hints |= self._look_at_root()
+            self._next_pulse = 0.0  # with it, so that both wake the process once
         if self._watches is not None:
             hints |= self._tend(self._watches, 0.0 if hints else timeout)
         elif timeout and not hints:
-            self._rest(min(timeout, self._timing.root_poll))
+            self._rest(timeout)
         self._emit(hints)
 
     def _tend(self, watches: Watches, timeout: float) -> dict[str, bool]:
@@ -149,18 +153,19 @@ class InotifyEmitter(EventEmitter):
             return hints | watches.read()
         if hints or has_more:
             timeout = 0.0
-        if self._rest(min(timeout, self._timing.root_poll, self._timing.limbo)):
+        if self._rest(min(timeout, self._timing.limbo)):
             self.stopped_event.wait(max(0.0, self._next_read - time.monotonic()))
             hints |= watches.read()
             self._next_read = time.monotonic() + BATCH_SECONDS
         return hints
 
     def _rest(self, seconds: float) -> bool:
-        """Wait until something happens, or for so long. Gives whether there are events to be read."""
+        """Wait until something happens or is due, or for so long. Gives whether there are events to be read."""
         has_events = False
-        for descriptor, _ in self._poll.poll(seconds * 1000):
+        due = max(0.0, min(self._next_root_poll, self._next_pulse) - time.monotonic())
+        for descriptor, _ in self._poll.poll(math.ceil(min(seconds, due) * 1000)):
             if descriptor == self._mount_news:
-                self._next_root_poll = 0.0
+                self._next_root_poll = min(self._next_root_poll, self._looked_at + MOUNT_SECONDS)
             elif descriptor != self._wake:
                 has_events = True
             else:

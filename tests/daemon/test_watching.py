@@ -18,13 +18,13 @@ from tests.dead import dead
 from tests.engine.world import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable
 
     from tests.engine.world import World
 
 
 @asynccontextmanager
-async def watched(world: World) -> AsyncIterator[tuple[Watching, list[str]]]:
+async def watched(world: World, stir: Callable[[], None] = lambda: None) -> AsyncIterator[tuple[Watching, list[str]]]:
     """Watch a mirror that does not run; its hints are collected."""
     hinted: list[str] = []
     async with world.assembly() as assembly:
@@ -35,16 +35,19 @@ async def watched(world: World) -> AsyncIterator[tuple[Watching, list[str]]]:
             hinted.extend(path for path, _ in paths)
 
         mirror.hint = collect  # type: ignore[method-assign]
-        async with Watching(mirror).open() as watching:
+        async with Watching(mirror, stir).open() as watching:
             yield watching, hinted
 
 
 async def test_hints_come_in_the_event_loop(world: World) -> None:
-    """The watcher's threads only hand over."""
-    async with watched(world) as (watching, hinted):
+    """The watcher's threads only hand over, and whoever tells how things are hears that they may change."""
+    stirred = asyncio.Event()
+    async with watched(world, stirred.set) as (watching, hinted):
+        assert not stirred.is_set()
         world.write("a")
 
         await eventually(lambda: "a" in hinted)
+        assert stirred.is_set()
         assert watching.silent_seconds < 5
         assert watching.state.mode is WatchMode.INOTIFY
 

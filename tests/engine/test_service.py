@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -210,7 +211,16 @@ async def test_too_many_at_once_lowers_the_concurrency(world: World, emulator: E
 
 @pytest.mark.slow
 async def test_we_settle_at_what_the_service_takes(world: World, emulator: Emulator) -> None:
-    """A service that takes six at once: few refusals, no file pays for them, and when it takes more, so do we."""
+    """A service that takes six at once: few refusals, no file pays for them, and when it takes more, so do we.
+
+    A trial of seven may go well by luck. What follows is a short dip, so one moment says nothing.
+    """
+    limits = []
+
+    async def is_done() -> bool:
+        limits.append(links.limit)
+        return await mirror.is_in_sync()
+
     emulator.set_latency(0.02)
     emulator.set_at_once(6)
     for number in range(900):
@@ -219,10 +229,9 @@ async def test_we_settle_at_what_the_service_takes(world: World, emulator: Emula
     async with world.running(watches=False, uploads=24) as mirror:
         links = mirror.parts.pace.link_slots
         await eventually(lambda: emulator.counters.calls["cos"] > 450, 100)
-        settled, refused, asked = links.limit, refusals(emulator), sum(emulator.counters.calls.values())
-        await eventually(mirror.is_in_sync, 100)
+        refused, asked = refusals(emulator), sum(emulator.counters.calls.values())
+        await eventually(is_done, 100)
         refused, asked = refusals(emulator) - refused, sum(emulator.counters.calls.values()) - asked
-        lowest = links.limit
 
         emulator.set_at_once(None)
         mirror.parts.host.ahead += 60  # type: ignore[attr-defined]
@@ -232,8 +241,7 @@ async def test_we_settle_at_what_the_service_takes(world: World, emulator: Emula
         await eventually(lambda: links.limit > 12, 100)
         await eventually(mirror.is_in_sync, 100)
 
-        assert 5 <= settled <= 7
-        assert 5 <= lowest <= 7
+        assert 5 <= median(limits) <= 7
         assert refused < 0.02 * asked
         assert mirror.parts.tally.failures == 0
         assert status.service_status(mirror.parts.pace)["state"] == "ok"

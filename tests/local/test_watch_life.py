@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,20 @@ def test_a_state_that_is_refused_is_told_again(tmp_path: Path, caplog: pytest.Lo
     watcher.stop()
     assert [state.mode for state in told] == [WatchMode.INOTIFY] * 4
     assert len([record for record in caplog.records if record.levelno == logging.ERROR]) == 1
+
+
+@pytest.mark.slow
+def test_it_pulses_in_time_whatever_happens_between(tmp_path: Path) -> None:
+    """An event just before a pulse puts it off by nothing: the watchdog's patience is but a little longer."""
+    with watching(tmp_path, timing=replace(QUICK, root_poll=1.0, pulse=1.0, limbo=9.0)) as (watcher, _):
+        for number in range(3):
+            before = watcher.state.heartbeat
+            eventually(lambda before=before: watcher.state.heartbeat > before)
+            time.sleep(0.9)
+            (tmp_path / f"{number}").touch()
+            time.sleep(0.8)
+
+            assert time.monotonic() - watcher.state.heartbeat < 1.3
 
 
 def test_rules_that_raise_are_reported_and_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

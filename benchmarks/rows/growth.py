@@ -69,7 +69,10 @@ def _note(book: Book, work: str, files: int, turn: int, cost: Cost) -> None:
 def _restart(stage: Stage, book: Book, files: int, turn: int) -> None:
     tree = stage.still(files)
     place = tree.state.parent
-    _note(book, "restart", files, turn, stage.sync(place, stage.configure(place, tree.root, NOWHERE)))
+    config = stage.configure(place, tree.root, NOWHERE)
+    if not turn:
+        stage.sync(place, config)  # the first one reads all of the manifest
+    _note(book, "restart", files, turn, stage.sync(place, config))
 
 
 def _daemon(stage: Stage, book: Book, files: int) -> None:

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ROUND = 5000
-"""At most so many deletes are taken up at once."""
+ROUND = 20_000
+"""At most so many deletes are taken up at once. Before each round, all that wait are counted, and so are the files."""
 UNSEEN_SECONDS = 0.25
 """Where deletes wait for a look at something else, it is asked so often whether that has happened."""
 UNSURE_SECONDS = 60.0

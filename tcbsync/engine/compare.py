@@ -88,15 +88,7 @@ class Comparison:
             return
         if self.is_remounted:
             self._last.deletes, self._last.keeps = [], []
-        yield from self._in_slices(self._last)
-
-    @staticmethod
-    def _in_slices(plan: Plan) -> Iterator[Plan]:
-        yield Plan(problems=plan.problems, skipped=plan.skipped)
-        for start in range(0, len(plan.keeps), SLICE_DECISIONS):
-            yield Plan(keeps=plan.keeps[start : start + SLICE_DECISIONS])
-        for start in range(0, len(plan.deletes), SLICE_DECISIONS):
-            yield Plan(deletes=plan.deletes[start : start + SLICE_DECISIONS])
+        yield self._last  # in one piece: the guard judges all that a look has found gone, or nothing of it
 
     def _root_change(self, identity: tuple[int, int]) -> Problem | None:
         try:

@@ -21,7 +21,7 @@ from tcbsync.engine.pace import LATER_SECONDS, excuses, later
 from tcbsync.store import rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from tcbsync.cloud.api import Deletion
     from tcbsync.engine.holds import Holds
@@ -44,8 +44,10 @@ PARK_ATTEMPTS = 8
 class Deletes:
     """Deletes the objects of one mirror."""
 
-    def __init__(self, parts: Parts, holds: Holds) -> None:
+    def __init__(self, parts: Parts, holds: Holds, opened: Callable[[], Disk | None]) -> None:
+        """Take the pieces; `opened` gives the root under the ignore rules of now, None while it cannot be had."""
         self._parts = parts
+        self._opened = opened
         self._host = parts.host
         self._target = parts.target
         self._manifest = parts.manifest
@@ -53,7 +55,7 @@ class Deletes:
         self._busy = parts.busy
         self._holds = holds
 
-    async def round(self, disk: Disk, *, grace_seconds: float, unseen_since: float) -> float | None:
+    async def round(self, *, grace_seconds: float, unseen_since: float) -> float | None:
         """Do what may go now. Gives the seconds until it is worth to come again; None: when something has changed.
 
         `unseen_since`: what was noticed then, or later, was not looked at yet (unix seconds). A delete that was noted
@@ -68,6 +70,8 @@ class Deletes:
         grace = max(0.0, release_at(window.oldest, window.newest, grace_seconds) - now)
         if not grace:
             await self._holds.judge(window.unapproved)
+        if not window.approved and (grace or window.oldest >= unseen_since):
+            return min(grace, grace_seconds) or UNSEEN_SECONDS
         # What has been noted since the window was described was not judged, and had no grace.
         judged_until = -inf if grace else window.newest
         due = await self._due(now)
@@ -76,7 +80,7 @@ class Deletes:
             return min(grace, grace_seconds) or (None if unseen_since == inf else UNSEEN_SECONDS)
         # While as many as there are slots are with the service, others are made ready and written down.
         room = asyncio.Semaphore(3 * self._pace.delete_slots.limit)
-        results = await asyncio.gather(*(self._delete(disk, batch, room) for batch in batches(jobs, BATCH)))
+        results = await asyncio.gather(*(self._delete(batch, room) for batch in batches(jobs, BATCH)))
         return 0.0 if any(results) else 1.0
 
     async def _due(self, now: float) -> list[Job]:
@@ -91,22 +95,22 @@ class Deletes:
         sizes = await self._host.offload(self._manifest.upload_sizes, {job.size for job in jobs})
         return [job for job in jobs if job.size not in sizes]
 
-    async def _delete(self, disk: Disk, jobs: Sequence[Job], room: asyncio.Semaphore) -> bool:
+    async def _delete(self, jobs: Sequence[Job], room: asyncio.Semaphore) -> bool:
         """Delete one batch. The manifest says how it went; nothing is raised. Gives whether anything went."""
         async with room:
             # Asked only now: while this batch waited for its turn, files may have come back and gone up.
             free = [job for job in jobs if job.path not in self._busy]
             with self._busy.holding(job.path for job in free):
                 try:
-                    return await self._delete_free(disk, free)
+                    return await self._delete_free(free)
                 except StateError as error:
                     self._pace.stalled(error)
         return False
 
-    async def _delete_free(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+    async def _delete_free(self, jobs: Sequence[Job]) -> bool:
         async def attempt() -> bool:
             # Each one passes the gates and looks at the disk anew: much may have happened while the last one failed.
-            return await self._attempt(disk, jobs)
+            return await self._attempt(jobs)
 
         try:
             return await self._parts.retry(attempt)
@@ -122,14 +126,14 @@ class Deletes:
             await self._fail(jobs, "internal", str(defect(error)), is_final=False)
         return False
 
-    async def _attempt(self, disk: Disk, jobs: Sequence[Job]) -> bool:
+    async def _attempt(self, jobs: Sequence[Job]) -> bool:
         env, brake = self._target.env, self._parts.brake
         self._pace.check(env, brake, uploads=False)
         # What was decided before the paths were held is in the rows by then.
         decided = {job.path: job.since for job in jobs}  # a file may have come, gone up, and gone again meanwhile
         ready = dict(await self._manifest.write(rows.deleting, list(decided), decided))
         async with self._pace.holding(self._pace.delete_slots, brake):
-            gone = await self._surely_gone(disk, [job for job in jobs if job.path in ready])
+            gone = await self._surely_gone([job for job in jobs if job.path in ready])
             paths = {ready[job.path]: job.path for job in gone}
             if not paths:
                 return len(ready) < len(jobs)
@@ -143,11 +147,12 @@ class Deletes:
         await self._note_refused(gone, paths, [deletion for deletion in deletions if not deletion.is_gone])
         return bool(removed)
 
-    async def _surely_gone(self, disk: Disk, jobs: Sequence[Job]) -> list[Job]:
+    async def _surely_gone(self, jobs: Sequence[Job]) -> list[Job]:
         """Look at row and disk once more. A path that is alive again is looked at as if it had just changed."""
+        disk = self._opened()
 
         def check() -> list[tuple[Job, bool]] | None:
-            if disk.volumes() != self._holds.volumes:
+            if disk is None or disk.volumes() != self._holds.volumes:
                 return None
             rows_now = self._manifest.records_at(job.path for job in jobs)  # they may be held since
             wanted = [job for job in jobs if job.path in rows_now and rows_now[job.path].state == State.DELETE]

@@ -54,7 +54,7 @@ class Mirror:
         """Paths that no events come from: they are rescanned on a short timer."""
         self.drift = 0
         """How many changes rescans found that no event had told of."""
-        self._deletes = Deletes(parts, self._holds)
+        self._deletes = Deletes(parts, self._holds, lambda: self.looks.disk)
         self._habits = habits
         self._hinted = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -246,7 +246,7 @@ class Mirror:
         noticed_at = self.settle.waits_since()
         ago = -inf if noticed_at is None else asyncio.get_running_loop().time() - noticed_at
         unseen_since = self.parts.host.now() - ago - EVENT_SECONDS  # the two clocks do not agree to the instant
-        return await self._deletes.round(looks.disk, grace_seconds=grace_seconds, unseen_since=unseen_since)
+        return await self._deletes.round(grace_seconds=grace_seconds, unseen_since=unseen_since)
 
     async def _next_attempt(self) -> float:
         now = self.parts.host.now()

@@ -54,14 +54,18 @@ def _expected(mirror: int, found: Found, now: float) -> tuple[object, ...]:
 
 
 def expect(connection: sqlite3.Connection, mirror: int, plan: Plan, now: float) -> None:
-    """Write down what `plan` wants. Afterwards the rows alone know what is to be done."""
+    """Write down what `plan` wants. Afterwards the rows alone know what is to be done.
+
+    There may be a million deletes, so no list is made of them.
+    """
     connection.executemany(UPLOAD, [_expected(mirror, upload.found, now) for upload in plan.uploads])
     connection.executemany(TOUCH, [_expected(mirror, touch.found, now) for touch in plan.touches])
-    forgotten = [_at(mirror, delete.path) for delete in plan.deletes if not delete.was_sent]
+    forgotten = (_at(mirror, delete.path) for delete in plan.deletes if not delete.was_sent)
     connection.executemany(f"DELETE FROM file WHERE {AT} AND file_id IS NULL", forgotten)
-    gone = [(State.DELETE, now, *_at(mirror, delete.path)) for delete in plan.deletes if delete.was_sent]
-    gone += [(State.KEPT, now, *_at(mirror, keep.path)) for keep in plan.keeps]
+    gone = ((State.DELETE, now, *_at(mirror, delete.path)) for delete in plan.deletes if delete.was_sent)
     connection.executemany(GONE, gone)
+    kept = ((State.KEPT, now, *_at(mirror, keep.path)) for keep in plan.keeps)
+    connection.executemany(GONE, kept)
 
 
 def sending(connection: sqlite3.Connection, mirror: int, found: Found, file_id: str) -> bool:

@@ -102,6 +102,24 @@ async def test_the_disk_is_asked_once_more_before_a_delete(world: World) -> None
     assert "batchdeletefile" not in world.calls()
 
 
+async def test_the_ignore_rules_of_the_last_moment_count(world: World) -> None:
+    """A round may take long: what it was begun by is not what is wanted any more."""
+    world.write("a.old")
+    await world.sync()
+    ignore = world.write(".tcbignore", "*.old\n")
+
+    async with world.assembly(grace=False) as assembly:
+        (mirror,) = assembly.mirrors
+        await mirror.looks.look([""])
+        jobs = mirror.parts.manifest.jobs(State.DELETE, world.host.now(), 10)
+        before = await mirror._deletes._surely_gone(jobs)
+        ignore.unlink()
+        await mirror.looks.open(anew=True)
+
+        assert [job.path for job in before] == ["a.old"]
+        assert await mirror._deletes._surely_gone(jobs) == []
+
+
 async def test_a_decision_that_is_being_written_counts(world: World) -> None:
     """The file is back and a look has said so; that its row is not written yet costs the upload no minute."""
     file = world.write("a")

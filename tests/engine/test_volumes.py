@@ -298,7 +298,7 @@ async def test_a_delete_does_not_overtake_the_hold(world: World, monkeypatch: py
 
             async def overtaken(holds: Holds) -> bool:
                 jobs = mirror.parts.manifest.jobs(State.DELETE, world.host.now(), 10)
-                gone.extend(await mirror._deletes._surely_gone(await mirror.looks.open(), jobs))
+                gone.extend(await mirror._deletes._surely_gone(jobs))
                 return await hold_away(holds)
 
             monkeypatch.setattr(Holds, "_hold_away", overtaken)

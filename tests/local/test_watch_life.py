@@ -167,7 +167,7 @@ def test_stopping_leaves_nothing_behind(tmp_path: Path, times: int) -> None:
         watcher.stop()
         recorder.clear()
 
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of another test may have ended
     assert open_descriptors() == descriptors
     assert not watcher.is_alive()
 
@@ -193,7 +193,8 @@ def test_a_start_that_fails_leaves_nothing_behind(
         with pytest.raises(RuntimeError, match="can't start"):
             watcher.start()
 
-    assert (threading.active_count(), open_descriptors()) == (threads, descriptors)
+    assert threading.active_count() <= threads
+    assert open_descriptors() <= descriptors
     watcher.start()
     assert watcher.is_alive()
     watcher.stop()
@@ -222,7 +223,7 @@ def test_stopping_waits_for_the_threads(tmp_path: Path, monkeypatch: pytest.Monk
     with watching(tmp_path):
         pass
 
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads  # one of another test may have ended
 
 
 def test_stopping_from_the_handler_works(tmp_path: Path) -> None:

@@ -271,6 +271,7 @@ def test_a_directory_that_a_mount_shows_twice_is_blind_at_one_path(root: Path, w
     with watching(root) as (watcher, recorder):
         with mounted("--bind", root / what, root / "d"):
             eventually(lambda: watcher.state.mode is WatchMode.DEGRADED)
+            eventually(lambda: "d" in recorder.paths())
             recorder.clear()
             (root / what / "file").touch()
             barrier(root, recorder)

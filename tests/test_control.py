@@ -332,6 +332,7 @@ async def test_a_caller_who_has_heard_enough(tmp_path: Path, monkeypatch: pytest
     assert first == {"number": 0}
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_is_known_to_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Empty lines keep the caller from giving up on a daemon that has nothing to say; without them he would."""
     monkeypatch.setattr(control, "ANSWER_SECONDS", 0.4)
@@ -349,6 +350,7 @@ async def test_a_silent_stream_is_known_to_live(tmp_path: Path, monkeypatch: pyt
     assert not done
 
 
+@pytest.mark.slow
 async def test_a_daemon_that_ends_amid_a_stream(tmp_path: Path) -> None:
     """The caller hears that it was cut off, and the daemon does not wait for him."""
     async with control.serve(tmp_path, STREAMS):

@@ -8,6 +8,8 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tcbsync.core.events import Failed, Held, Level, Uploaded
 from tcbsync.daemon.events import Events
 from tcbsync.emulator.faults import Fault
@@ -15,8 +17,6 @@ from tests.daemon.steering import steered
 from tests.engine.world import World, eventually
 
 if TYPE_CHECKING:
-    import pytest
-
     from tcbsync.emulator.server import Emulator
 
 
@@ -59,6 +59,7 @@ def test_without_readers_there_is_the_log_alone(caplog: pytest.LogCaptureFixture
     assert len(caplog.messages) == 1
 
 
+@pytest.mark.slow
 async def test_what_lands_at_the_end_is_summed_up(
     world: World, emulator: Emulator, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -97,6 +97,7 @@ def test_the_watchdog_is_fed_twice_as_often_as_it_bites(
     assert watchdog_seconds() == seconds
 
 
+@pytest.mark.slow
 def test_the_last_that_systemd_hears_is_why_it_ended(tmp_path: Path, systemd: socket.socket) -> None:
     """A wrong secret: what `systemctl status` shows of a service that has failed is not that all was well before."""
     with cloud(tmp_path / "cloud", "--secret", "another") as emulator:
@@ -116,6 +117,7 @@ def test_the_last_that_systemd_hears_is_why_it_ended(tmp_path: Path, systemd: so
     assert heard[-1].startswith("STATUS=ended: stable_token: invalid secret [40125]")
 
 
+@pytest.mark.slow
 def test_a_daemons_life_as_systemd_hears_it(tmp_path: Path, systemd: socket.socket) -> None:
     """READY when the watches are armed, then how it is and that it lives, and in the end that it stops."""
     with cloud(tmp_path / "cloud") as emulator:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+
+import pytest
 
 from tcbsync.core.events import Held
 from tcbsync.daemon import run
@@ -11,10 +12,8 @@ from tcbsync.daemon.events import Events
 from tcbsync.daemon.run import Daemon
 from tests.engine.world import World, eventually
 
-if TYPE_CHECKING:
-    import pytest
 
-
+@pytest.mark.slow
 async def test_it_looks_seldom_while_nothing_happens(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A look at the rows is most of what an idle daemon costs."""
     looks = []

@@ -63,6 +63,7 @@ async def fed(meals: Callable[[], int]) -> int:
     return meals()
 
 
+@pytest.mark.slow
 async def test_all_is_well(world: World, meals: Callable[[], int]) -> None:
     """Nothing to do is no silence, and a watcher's pulse is allowed to be slower than this watchdog is patient."""
     async with alive(world):

@@ -111,6 +111,7 @@ async def test_unchanged_rules_cost_no_walk(world: World) -> None:
         assert "" not in hinted
 
 
+@pytest.mark.slow
 async def test_a_missing_root_is_no_error(world: World) -> None:
     """It waits for the root, and has everything looked at when it is there."""
     world.root.rmdir()

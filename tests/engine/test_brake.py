@@ -70,6 +70,7 @@ async def pair(world: World, told: list[Event]) -> AsyncIterator[tuple[Mirror, M
             yield busy, quiet, other
 
 
+@pytest.mark.slow
 async def test_a_saved_file_does_not_wait_for_another_mirror_to_have_done(world: World, emulator: Emulator) -> None:
     """Of all that wait for a slot it is among the first two, however many the busy mirror has."""
     told: list[Event] = []
@@ -86,6 +87,7 @@ async def test_a_saved_file_does_not_wait_for_another_mirror_to_have_done(world:
 
 
 @pytest.mark.parametrize("call", ["cos", "uploadfile"])
+@pytest.mark.slow
 async def test_who_is_stopped_does_not_wait_for_other_mirrors(world: World, emulator: Emulator, call: Call) -> None:
     """Another mirror's uploads have all slots, for a long time: whoever waits behind them leaves the queue at once."""
     emulator.install(Fault(call=call, kind="stall", seconds=6.0, count=8))

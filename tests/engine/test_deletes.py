@@ -202,6 +202,7 @@ async def test_an_object_that_is_not_there_counts_as_deleted(world: World, emula
     assert world.report().failures() == []
 
 
+@pytest.mark.slow
 async def test_a_lost_answer_to_a_delete_is_asked_for_again(world: World, emulator: Emulator) -> None:
     """The objects are gone, the answer is not there: the rows stay until the cloud has said so."""
     file = world.write("a")

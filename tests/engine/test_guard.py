@@ -159,6 +159,7 @@ def unmount(root: Path) -> None:
     root.mkdir()
 
 
+@pytest.mark.slow
 async def test_a_volume_that_comes_and_goes_while_it_runs(world: World) -> None:
     """Held while it is away, without a delete; when it is back, in sync without an upload."""
     await world.mirrored(8, **GUARD)
@@ -208,6 +209,7 @@ async def test_an_approval_means_the_list_that_was_seen(world: World) -> None:
         assert await manifest.write(rows.approve, listing_of(each.path for each in world.report().held())) == 16
 
 
+@pytest.mark.slow
 async def test_an_emptied_root_with_uploads_that_wait(world: World, emulator: Emulator) -> None:
     """Rows that want an upload are no files: what a look has not seen does not make the root any less empty."""
     await world.mirrored(3)

@@ -116,6 +116,7 @@ async def test_a_directory_that_is_spelled_anew_while_its_upload_waits(world: Wo
     assert world.cloud() == {f"{new}/menu": b"content", "stays": world.disk()["stays"]}
 
 
+@pytest.mark.slow
 async def test_a_young_file_in_a_renamed_directory(world: World, emulator: Emulator) -> None:
     """It waits to become quiet under its new name; the old one goes only then, whatever the grace."""
     async with world.running(delete_grace_seconds=0.0, quiet_seconds=2.0) as mirror:
@@ -150,6 +151,7 @@ async def test_a_rename_amid_a_look(world: World, emulator: Emulator, monkeypatc
     assert order[-2:] == ["cos", "batchdeletefile"]
 
 
+@pytest.mark.slow
 async def test_a_rename_onto_a_name_that_is_being_sent(world: World, emulator: Emulator) -> None:
     """The look at the new name had to wait for an upload: the old one goes only after what that look then sends."""
     world.write("first", "1")

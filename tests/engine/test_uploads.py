@@ -144,6 +144,7 @@ async def test_one_answer_without_a_digest_is_not_believed(
     assert "no MD5" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_file_that_grows_while_it_is_sent_is_not_proved_as_torn(world: World, emulator: Emulator) -> None:
     """The bytes of two states never become a proved object; when it stands still it goes up whole."""
     file = world.write("a", b"1" * LARGE)
@@ -160,6 +161,7 @@ async def test_a_file_that_grows_while_it_is_sent_is_not_proved_as_torn(world: W
         assert world.cloud() == {"a": b"1" * LARGE + b"2" * 1000}
 
 
+@pytest.mark.slow
 async def test_a_file_that_changes_while_it_is_sent_never_becomes_an_object(
     world: World, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -179,6 +179,7 @@ async def test_twenty_a_minute(group: Robot, monkeypatch: pytest.MonkeyPatch) ->
     assert time.monotonic() - begun >= 1.0
 
 
+@pytest.mark.slow
 async def test_a_robot_that_others_use_too(group: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
     """45009 is no refusal: the robot is left alone for a minute, and then it takes the message."""
     monkeypatch.setattr(posting, "ROBOT_SECONDS", 0.5)

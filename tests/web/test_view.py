@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tcbsync.config.schema import GuardConfig
 from tcbsync.core.safety import listing_of
 from tcbsync.emulator.faults import Fault
@@ -45,6 +47,7 @@ async def test_what_was_done_is_seen(tmp_path: Path) -> None:
     assert mirror.proved_at == seen.at
 
 
+@pytest.mark.slow
 async def test_a_large_file_is_seen_on_its_way(tmp_path: Path) -> None:
     """How much of it has left, while it has not arrived."""
     async with desk_in(tmp_path) as desk:

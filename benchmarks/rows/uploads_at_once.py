@@ -37,11 +37,10 @@ def measure(stage: Stage, book: Book) -> list[Panel | Curves]:
 
 
 def _refused(stage: Stage, book: Book) -> None:
-    case = f"32 at once, and the service takes {PLACES}"
+    case, fixed = f"32 at once, and the service takes {PLACES}", f"{PLACES} at once, for comparison"
     for turn in stage.turns(2):
         _note(stage, book, case, turn, 32, "--at-once", str(PLACES))
-        _note(stage, book, f"{PLACES} at once, for comparison", turn, PLACES)
-    fixed = f"{PLACES} at once, for comparison"
+        _note(stage, book, fixed, turn, PLACES)
     book.bound(case, "files_per_second", "")
     book.bound(fixed, "files_per_second", "")
     found, known = (book.median(name, OURS, "files_per_second") for name in (case, fixed))

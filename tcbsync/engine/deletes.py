@@ -108,12 +108,9 @@ class Deletes:
         return False
 
     async def _delete_free(self, jobs: Sequence[Job]) -> bool:
-        async def attempt() -> bool:
-            # Each one passes the gates and looks at the disk anew: much may have happened while the last one failed.
-            return await self._attempt(jobs)
-
         try:
-            return await self._parts.retry(attempt)
+            # Each one passes the gates and looks at the disk anew: much may have happened while the last one failed.
+            return await self._parts.retry(lambda: self._attempt(jobs))
         except Closed:
             return False  # the rows wait for the service, as all others do
         except CloudError as error:
